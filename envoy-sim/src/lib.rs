@@ -1,0 +1,1 @@
+//! A wasmtime host that runs proxy-wasm filters under Envoy's rules.

@@ -1,0 +1,1 @@
+//! The proxy-wasm filter: Envoy's callbacks to event-core and back.

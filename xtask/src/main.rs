@@ -1,0 +1,3 @@
+//! Set-up, build, checks and runs of this repository.
+
+fn main() {}
