@@ -1,1 +1,17 @@
 //! Real Envoy under test: finding and starting it, upstreams that record, clients that send any bytes.
+//!
+//! It knows nothing of Bellhop's events and outcomes: it moves bytes and processes, and judges neither.
+
+pub mod envoy;
+pub mod gateway;
+pub mod http1;
+#[cfg(feature = "http2")]
+pub mod http2;
+pub mod message;
+pub mod paths;
+pub mod upstream;
+
+use std::time::Duration;
+
+/// How long anything in here waits before it gives up with an error. Generous: machines are busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
