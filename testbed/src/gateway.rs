@@ -65,7 +65,7 @@ struct Files {
 impl Launch {
     /// Envoy at this path with this bootstrap (YAML or JSON text), one worker.
     ///
-    /// The working directory is the root of the repository. The admin address in the bootstrap has port 0.
+    /// The working directory is the root of the repository. The bootstrap has an admin address, best with port 0.
     pub fn new(envoy: impl Into<PathBuf>, bootstrap: impl Into<String>) -> Self {
         Self {
             envoy: envoy.into(),
@@ -238,6 +238,11 @@ impl Gateway {
     /// Whether the process still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// The file of [`Gateway::log`]. It goes when the gateway goes.
+    pub fn log_path(&self) -> &Path {
+        &self.files.log
     }
 
     /// Everything that Envoy has written to its output and its log.

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of Bellhop's events and outcomes: it moves bytes and processes, and judges neither.
 
+pub mod bootstrap;
 pub mod envoy;
 pub mod gateway;
 pub mod http1;

@@ -1,3 +1,36 @@
-//! Set-up, build, checks and runs of this repository.
+//! Set-up, build, checks and runs of this repository: `cargo xtask`. It ships nothing to anyone.
 
-fn main() {}
+mod arguments;
+mod bench;
+mod examples;
+mod optional;
+mod run;
+mod setup;
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use arguments::Command;
+
+fn main() -> ExitCode {
+    let result = match arguments::parse() {
+        Ok(Command::Help) => {
+            print!("{}", arguments::USAGE);
+            Ok(true)
+        }
+        Ok(Command::Up(options)) => up::run(&options),
+        Ok(Command::SendExamples) => up::send_examples(),
+        Ok(Command::Test(options)) => test::run(options),
+        Ok(Command::Bench(options)) => bench::run(options),
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The command line of `cargo xtask`. It runs nothing.
+
+use anyhow::bail;
+use lexopt::{Arg, Parser, ValueExt};
+use testbed::bootstrap::{ADMIN_PORT, LISTENER_PORT, UPSTREAM_PORT};
+
+/// What `--help` prints.
+pub(crate) const USAGE: &str = "\
+cargo xtask up [--port N] [--admin-port N] [--upstream-port N]
+    Sets everything up, starts Envoy with envoy.yaml and an upstream that prints what it receives.
+cargo xtask up --send-examples
+    The same on free ports: posts good and bad events, shows what became of each, and ends.
+cargo xtask test [--all] [--install]
+    Sets everything up and runs every check that needs rustup and Python only.
+    --all      also those that need more, and says what is missing
+    --install  installs what is missing
+cargo xtask bench [--memory] [--check] [--rounds N]
+    Measures the filter on real Envoy against no filter and a minimal one.
+    --memory   instead: resident memory after 10,000 and 100,000 events
+    --check    fails when a measurement is over its bar
+    --rounds N how often each Envoy is measured (default 30)
+";
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Help,
+    Up(Ports),
+    SendExamples,
+    Test(TestOptions),
+    Bench(BenchOptions),
+}
+
+/// The ports of `up`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ports {
+    pub(crate) listener: u16,
+    pub(crate) admin: u16,
+    pub(crate) upstream: u16,
+}
+
+/// The options of `test`.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TestOptions {
+    pub(crate) all: bool,
+    pub(crate) install: bool,
+}
+
+/// The options of `bench`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BenchOptions {
+    pub(crate) memory: bool,
+    pub(crate) check: bool,
+    pub(crate) n_rounds: usize,
+}
+
+/// Reads the arguments of this process.
+pub(crate) fn parse() -> anyhow::Result<Command> {
+    parse_from(Parser::from_env())
+}
+
+fn parse_from(mut parser: Parser) -> anyhow::Result<Command> {
+    let command = match parser.next()? {
+        None | Some(Arg::Short('h') | Arg::Long("help")) => return Ok(Command::Help),
+        Some(Arg::Value(command)) => command.string()?,
+        Some(argument) => return Err(argument.unexpected().into()),
+    };
+    match command.as_str() {
+        "up" => parse_up(parser),
+        "test" => parse_test(parser),
+        "bench" => parse_bench(parser),
+        "help" => Ok(Command::Help),
+        other => bail!("no such command: `{other}`; `cargo xtask --help` lists them"),
+    }
+}
+
+fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
+    let mut ports = Ports { listener: LISTENER_PORT, admin: ADMIN_PORT, upstream: UPSTREAM_PORT };
+    let mut send_examples = false;
+    let mut moved = false;
+    while let Some(argument) = parser.next()? {
+        let port = match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Long("send-examples") => {
+                send_examples = true;
+                continue;
+            }
+            Arg::Long("port") => &mut ports.listener,
+            Arg::Long("admin-port") => &mut ports.admin,
+            Arg::Long("upstream-port") => &mut ports.upstream,
+            other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected().into()),
+        };
+        *port = parser.value()?.parse()?;
+        moved = true;
+    }
+    match (send_examples, moved) {
+        (true, true) => bail!("`--send-examples` takes free ports of its own: leave the port options out"),
+        (true, false) => Ok(Command::SendExamples),
+        (false, _) => Ok(Command::Up(ports)),
+    }
+}
+
+fn parse_test(mut parser: Parser) -> anyhow::Result<Command> {
+    let mut options = TestOptions::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Long("all") => options.all = true,
+            Arg::Long("install") => options.install = true,
+            other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected().into()),
+        }
+    }
+    if options.install && !options.all {
+        bail!("`--install` goes with `--all`: nothing else needs more than rustup and Python");
+    }
+    Ok(Command::Test(options))
+}
+
+fn parse_bench(mut parser: Parser) -> anyhow::Result<Command> {
+    let mut options = BenchOptions { memory: false, check: false, n_rounds: 30 };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Long("memory") => options.memory = true,
+            Arg::Long("check") => options.check = true,
+            Arg::Long("rounds") => options.n_rounds = parser.value()?.parse()?,
+            other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected().into()),
+        }
+    }
+    if options.n_rounds == 0 {
+        bail!("`--rounds` is at least 1");
+    }
+    Ok(Command::Bench(options))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> anyhow::Result<Command> {
+        parse_from(Parser::from_args(arguments))
+    }
+
+    #[test]
+    fn no_argument_prints_the_usage() {
+        assert_eq!(parse(&[]).unwrap(), Command::Help);
+        assert_eq!(parse(&["test", "--help"]).unwrap(), Command::Help);
+    }
+
+    #[test]
+    fn options_are_read() {
+        let ports = Ports { listener: 1, admin: ADMIN_PORT, upstream: 2 };
+        assert_eq!(parse(&["up", "--port", "1", "--upstream-port=2"]).unwrap(), Command::Up(ports));
+        assert_eq!(parse(&["up", "--send-examples"]).unwrap(), Command::SendExamples);
+        let options = TestOptions { all: true, install: true };
+        assert_eq!(parse(&["test", "--install", "--all"]).unwrap(), Command::Test(options));
+        let options = BenchOptions { memory: true, check: true, n_rounds: 3 };
+        assert_eq!(
+            parse(&["bench", "--memory", "--check", "--rounds", "3"]).unwrap(),
+            Command::Bench(options)
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_is_refused() {
+        for arguments in [
+            &["down"][..],
+            &["--fast"],
+            &["up", "now"],
+            &["up", "--port", "70000"],
+            &["up", "--send-examples", "--port", "1"],
+            &["test", "--install"],
+            &["bench", "--rounds", "0"],
+        ] {
+            assert!(parse(arguments).is_err(), "{arguments:?}");
+        }
+    }
+}

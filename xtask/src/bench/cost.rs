@@ -1,0 +1,150 @@
+//! CPU per event and resident memory per worker, each over Envoy without a filter.
+
+use std::path::Path;
+use std::time::Duration;
+
+use testbed::gateway::Gateway;
+use testbed::paths;
+
+use super::gateways::{self, VARIANTS, Variant};
+use super::load::{self, EVENT, Sender};
+use super::{Bar, CPU_RATIO_BAR, KB, MODULE_BYTES_BAR, RESIDENT_BYTES_BAR, difference, in_mb, print_bars};
+use crate::setup::{BELLHOP, announce};
+
+/// How many events each Envoy gets before it is measured, and in each round.
+const N_WARM_UP: usize = 3000;
+const N_PER_ROUND: usize = 2000;
+
+/// Workers of the Envoys whose memory is compared: several, as in use, so that what a process pays once does not
+/// hide what each worker pays, nor the other way round.
+const N_WORKERS: u32 = 4;
+
+/// Measures, prints, and says whether all bars hold.
+pub(super) fn run(envoy: &Path, n_rounds: usize) -> anyhow::Result<bool> {
+    let rounds = cpu_rounds(envoy, n_rounds)?;
+    let added = |variant: Variant| {
+        median(rounds.iter().map(|round| round[variant as usize] - round[Variant::None as usize]))
+    };
+    let (added_minimal, added_bellhop) = (added(Variant::Minimal), added(Variant::Bellhop));
+    let ratio = added_bellhop / added_minimal;
+    let resident = resident_bytes(envoy)?;
+    let module = std::fs::metadata(paths::module(BELLHOP))?.len().cast_signed();
+
+    println!(
+        "\nCPU of one Envoy worker per event of {} bytes: median of {n_rounds} rounds of {N_PER_ROUND} events",
+        EVENT.len()
+    );
+    println!("Resident memory of Envoy with {N_WORKERS} workers after {N_WARM_UP} events\n");
+    println!("{:<16} {:>10} {:>12} {:>10} {:>17}", "", "CPU µs", "added µs", "resident", "added per worker");
+    for variant in VARIANTS {
+        let cpu = median(rounds.iter().map(|round| round[variant as usize]));
+        let per_worker = added_per_worker(&resident, variant);
+        println!(
+            "{:<16} {cpu:>10.1} {:>12.1} {:>10} {:>17}",
+            variant.name(),
+            added(variant),
+            in_mb(resident[variant as usize].cast_signed()),
+            in_mb(per_worker),
+        );
+    }
+    let per_worker = added_per_worker(&resident, Variant::Bellhop);
+    Ok(print_bars(&[
+        Bar {
+            what: "CPU added by Bellhop over CPU added by the minimal",
+            measured: format!("{ratio:.2}"),
+            bar: format!("{CPU_RATIO_BAR}"),
+            // A minimal filter that adds nothing is a failed measurement.
+            holds: added_minimal > 0.0 && ratio <= CPU_RATIO_BAR,
+        },
+        Bar {
+            what: "resident memory added by Bellhop per worker",
+            measured: in_mb(per_worker),
+            bar: in_mb(RESIDENT_BYTES_BAR),
+            holds: per_worker <= RESIDENT_BYTES_BAR,
+        },
+        Bar {
+            what: "size of the module",
+            measured: format!("{} KB", module / KB),
+            bar: format!("{} KB", MODULE_BYTES_BAR / KB),
+            holds: module <= MODULE_BYTES_BAR,
+        },
+    ]))
+}
+
+/// CPU per event in µs, by variant, for each round. The Envoys take turns and the turn moves on, so that what
+/// disturbs the machine disturbs all alike.
+fn cpu_rounds(envoy: &Path, n_rounds: usize) -> anyhow::Result<Vec<[f64; 3]>> {
+    announce("warming three Envoys up");
+    let upstream = load::upstream()?;
+    let configuration = gateways::small_configuration();
+    let mut running = Vec::new();
+    for variant in VARIANTS {
+        let gateway = gateways::start(envoy, variant, upstream.port(), &configuration, 1)?;
+        let mut sender = Sender::new(gateway.listener("edge")?);
+        sender.send_events(N_WARM_UP)?;
+        running.push((gateway, sender));
+    }
+    let mut rounds = Vec::new();
+    for n in 0..n_rounds {
+        if n % 10 == 0 {
+            announce(&format!("round {} of {n_rounds}", n + 1));
+        }
+        let mut round = [0.0; 3];
+        for turn in 0..running.len() {
+            let variant = (n + turn) % running.len();
+            let (gateway, sender) = &mut running[variant];
+            let before = gateway.cpu_time()?;
+            sender.send_events(N_PER_ROUND)?;
+            round[variant] = per_event(gateway.cpu_time()?.saturating_sub(before));
+        }
+        rounds.push(round);
+    }
+    Ok(rounds)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "the number of events is small")]
+fn per_event(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6 / N_PER_ROUND as f64
+}
+
+/// By variant, after the same load.
+fn resident_bytes(envoy: &Path) -> anyhow::Result<[u64; 3]> {
+    announce(&format!("measuring memory with {N_WORKERS} workers"));
+    let upstream = load::upstream()?;
+    let configuration = gateways::small_configuration();
+    let mut resident = [0; 3];
+    for variant in VARIANTS {
+        let gateway: Gateway = gateways::start(envoy, variant, upstream.port(), &configuration, N_WORKERS)?;
+        // Each connection goes to one worker; enough of them reach all.
+        let edge = gateway.listener("edge")?;
+        let mut senders: Vec<_> = (0..8 * N_WORKERS).map(|_| Sender::new(edge)).collect();
+        let n_each = N_WARM_UP / senders.len();
+        for sender in &mut senders {
+            sender.send_events(n_each)?;
+        }
+        resident[variant as usize] = gateway.resident_bytes()?;
+    }
+    Ok(resident)
+}
+
+fn added_per_worker(resident: &[u64; 3], variant: Variant) -> i64 {
+    difference(resident[variant as usize], resident[Variant::None as usize]) / i64::from(N_WORKERS)
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_the_middle_one_or_between_the_middle_two() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()).to_bits(), 2.0_f64.to_bits());
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()).to_bits(), 2.5_f64.to_bits());
+    }
+}

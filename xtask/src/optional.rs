@@ -1,0 +1,165 @@
+//! The parts of `cargo xtask test --all` that need more than rustup and Python: one row each in [`PARTS`].
+//! Nothing is installed unless asked for.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::bail;
+use testbed::paths;
+
+use crate::run;
+use crate::setup::announce;
+
+/// A part that runs when its tools are there.
+pub(crate) struct Part {
+    /// What it checks.
+    pub(crate) name: &'static str,
+    /// What it needs.
+    tools: &'static [Tool],
+    /// The command, in the root of the repository.
+    run: &'static [&'static str],
+    /// Files whose names follow the command: all in this folder with this ending.
+    files: Option<(&'static str, &'static str)>,
+}
+
+/// A tool of a part.
+struct Tool {
+    /// A command that succeeds when it is there.
+    probe: &'static [&'static str],
+    /// Where it comes from.
+    source: Source,
+}
+
+/// Who installs a tool.
+enum Source {
+    /// A package of the system.
+    Apt(&'static str),
+    /// A Python package with its exact version, installed into the build folder.
+    Pip(&'static str),
+}
+
+/// Every part, in the order in which they run.
+pub(crate) const PARTS: &[Part] = &[
+    Part {
+        name: "shell scripts",
+        tools: &[Tool { probe: &["shellcheck", "--version"], source: Source::Apt("shellcheck") }],
+        run: &["shellcheck", ".ci/run"],
+        files: None,
+    },
+    // The library that the code is generated with must not be the only one that understands the schemas.
+    Part {
+        name: "schemas against their meta-schema, with another implementation",
+        tools: &[Tool {
+            probe: &["python3", "-c", "import check_jsonschema"],
+            source: Source::Pip("check-jsonschema==0.39.0"),
+        }],
+        run: &["python3", "-m", "check_jsonschema", "--check-metaschema"],
+        files: Some(("schemas", ".schema.json")),
+    },
+];
+
+impl Part {
+    /// Runs it when its tools are there, or can be had. Whether it succeeded.
+    pub(crate) fn run(&self, install: bool) -> anyhow::Result<bool> {
+        for tool in self.tools {
+            if tool.is_there() {
+                continue;
+            }
+            if !install {
+                let name = tool.source.package();
+                bail!("{name} is missing: install it, or let `cargo xtask test --all --install` do it");
+            }
+            tool.source.install()?;
+            if !tool.is_there() {
+                bail!("{} was installed and is still missing", tool.source.package());
+            }
+        }
+        let mut command = command(self.run);
+        if let Some((folder, ending)) = self.files {
+            let files = files_in(folder, ending)?;
+            if files.is_empty() {
+                bail!("there is no file {folder}/*{ending}");
+            }
+            command.args(files);
+        }
+        run::succeeds(&mut command)
+    }
+}
+
+impl Tool {
+    fn is_there(&self) -> bool {
+        run::probe(&mut command(self.probe))
+    }
+}
+
+impl Source {
+    fn package(&self) -> &'static str {
+        match self {
+            Self::Apt(package) | Self::Pip(package) => package,
+        }
+    }
+
+    fn install(&self) -> anyhow::Result<()> {
+        announce(&format!("installing {}", self.package()));
+        match self {
+            Self::Apt(package) => {
+                run::checked(&mut as_root(&["apt-get", "update", "--quiet"]))?;
+                let install = ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends"];
+                let mut install = as_root(&install);
+                run::checked(install.arg(package).env("DEBIAN_FRONTEND", "noninteractive"))
+            }
+            Self::Pip(package) => {
+                let mut pip = run::program("python3");
+                pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"]).arg(python_packages());
+                run::checked(pip.arg(package))
+            }
+        }
+    }
+}
+
+/// A command that sees the Python packages of the build folder.
+fn command(words: &[&str]) -> Command {
+    let (name, arguments) = words.split_first().unwrap_or((&"true", &[]));
+    let mut command = run::program(name);
+    command.args(arguments).env("PYTHONPATH", python_path());
+    command
+}
+
+fn python_packages() -> PathBuf {
+    paths::target().join("tools/python")
+}
+
+fn python_path() -> OsString {
+    let mut path = python_packages().into_os_string();
+    if let Some(others) = std::env::var_os("PYTHONPATH") {
+        path.push(":");
+        path.push(others);
+    }
+    path
+}
+
+fn as_root(words: &[&str]) -> Command {
+    let mut id = run::program("id");
+    let is_root = run::output(id.arg("-u")).is_ok_and(|output| output.stdout.trim_ascii() == b"0");
+    let mut command = run::program(if is_root { "env" } else { "sudo" });
+    command.args(words);
+    command
+}
+
+fn files_in(folder: &str, ending: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![paths::repository().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().ends_with(ending) {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,87 @@
+//! Set-up: targets, components, the filters, Envoy. Each step is done only when it is not done yet.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use testbed::{envoy, paths};
+
+use crate::run;
+
+/// The targets of rust-toolchain.toml. A `targets` line there installs nothing where automatic installs are off.
+const TARGETS: [&str; 2] = ["wasm32-unknown-unknown", "wasm32-wasip1"];
+
+/// What the compiled filter of Bellhop is called.
+pub(crate) const BELLHOP: &str = "bellhop_plugin";
+
+/// Says which step begins.
+pub(crate) fn announce(step: &str) {
+    eprintln!("==> {step}");
+}
+
+/// Everything that a gateway with the filter needs. Gives the path of Envoy.
+pub(crate) fn gateway() -> anyhow::Result<PathBuf> {
+    targets()?;
+    filter("plugin")?;
+    envoy()
+}
+
+/// Adds the targets that the toolchain lacks.
+pub(crate) fn targets() -> anyhow::Result<()> {
+    let missing: Vec<_> = TARGETS.into_iter().filter(|target| !has_target(target)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    rustup("target", &missing)
+}
+
+/// Adds rustfmt and clippy where the toolchain lacks them.
+pub(crate) fn components() -> anyhow::Result<()> {
+    let lacks = |subcommand: &str| !run::probe(&mut run::cargo(&[subcommand, "--version"]));
+    let wanted = [("fmt", "rustfmt"), ("clippy", "clippy")];
+    let missing: Vec<_> =
+        wanted.iter().filter(|(it, _)| lacks(it)).map(|(_, component)| *component).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    rustup("component", &missing)
+}
+
+/// Builds the filter of this package. cargo does nothing when it is up to date.
+pub(crate) fn filter(package: &str) -> anyhow::Result<()> {
+    announce(&format!("building {package} for Envoy"));
+    run::checked(&mut run::cargo(&["build", "--release", "--target", "wasm32-wasip1", "--package", package]))
+}
+
+/// Finds or fetches Envoy.
+pub(crate) fn envoy() -> anyhow::Result<PathBuf> {
+    let envoy = envoy::find_or_fetch(&mut |step| announce(step))?;
+    eprintln!("    Envoy: {}", from_repository(&envoy).display());
+    Ok(envoy)
+}
+
+/// The path as seen from the root of the repository, if it lies inside.
+pub(crate) fn from_repository(path: &Path) -> &Path {
+    path.strip_prefix(paths::repository()).unwrap_or(path)
+}
+
+/// Asks the compiler instead of rustup: a distribution's compiler may have the target too.
+fn has_target(target: &str) -> bool {
+    let mut rustc = run::program("rustc");
+    rustc.args(["--print", "target-libdir", "--target", target]);
+    let Ok(output) = run::output(&mut rustc) else { return false };
+    let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    output.status.success() && folder.is_dir()
+}
+
+fn rustup(what: &str, names: &[&str]) -> anyhow::Result<()> {
+    let list = names.join(", ");
+    announce(&format!("adding {list} to the toolchain with rustup"));
+    let mut rustup: Command = run::program("rustup");
+    rustup.args([what, "add"]).args(names);
+    let done = run::succeeds(&mut rustup).with_context(|| format!("the toolchain lacks {list}"))?;
+    if !done {
+        bail!("rustup could not add {list} to the toolchain: check the network, or add it by hand");
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! `cargo xtask up`: Envoy with `envoy.yaml` in front of an upstream that prints. It changes nothing in `envoy.yaml`.
+
+mod print;
+mod send;
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use testbed::bootstrap::{ADMIN_PORT, Bootstrap, LISTENER_PORT, UPSTREAM_PORT};
+use testbed::gateway::{Gateway, Launch};
+use testbed::upstream::{Answer, Upstream};
+
+use crate::arguments::Ports;
+use crate::examples;
+use crate::setup::{self, from_repository};
+
+pub(crate) use send::send_examples;
+
+/// An event that `envoy.yaml` assigns to an account, and one whose timestamp says no time zone.
+const GOOD: &str =
+    r#"{"event_type":"device.online","timestamp":"2026-02-10T14:24:18Z","device_id":"lock_491829"}"#;
+const BAD: &str =
+    r#"{"event_type":"device.online","timestamp":"2026-02-10T14:24:18","device_id":"lock_491829"}"#;
+
+/// How often a stopped Envoy is noticed.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Runs until it is told to stop. Whether it was told.
+pub(crate) fn run(ports: &Ports) -> anyhow::Result<bool> {
+    // Before anything long, so that nobody waits for a build to be told.
+    require_free("Envoy's listener", ports.listener, "--port")?;
+    require_free("Envoy's admin page", ports.admin, "--admin-port")?;
+    require_free("the upstream", ports.upstream, "--upstream-port")?;
+    let envoy = setup::gateway()?;
+
+    let bootstrap = Bootstrap::of_repository()
+        .context("envoy.yaml cannot be read")?
+        .port(LISTENER_PORT, ports.listener)?
+        .port(ADMIN_PORT, ports.admin)?
+        .port(UPSTREAM_PORT, ports.upstream)?;
+    // From here on a signal ends us in order, not in the middle of a start.
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let upstream = Upstream::start_with(ports.upstream, |received| {
+        println!("{}", print::received(received));
+        Answer::status(200)
+    })
+    .with_context(|| format!("the upstream cannot listen on port {}", ports.upstream))?;
+    upstream.forget();
+    setup::announce("starting Envoy with envoy.yaml");
+    let mut gateway = Launch::new(envoy, bootstrap.into_text()).start()?;
+    print_invitation(ports, &gateway)?;
+
+    let (told, signal) = channel();
+    std::thread::spawn(move || {
+        for number in signals.forever() {
+            // The receiver goes only at the end.
+            let _ = told.send(number);
+        }
+    });
+    loop {
+        match signal.recv_timeout(LOOK) {
+            Ok(_) | Err(RecvTimeoutError::Disconnected) => {
+                eprintln!();
+                setup::announce("stopping");
+                return Ok(true);
+            }
+            Err(RecvTimeoutError::Timeout) if gateway.is_running() => {}
+            Err(RecvTimeoutError::Timeout) => bail!("Envoy has ended:\n{}", gateway.log_tail()),
+        }
+    }
+}
+
+fn print_invitation(ports: &Ports, gateway: &Gateway) -> anyhow::Result<()> {
+    let edge = gateway.listener("edge").context("Envoy runs, but its listener does not")?;
+    let log = gateway.log_path();
+    println!(
+        "
+Bellhop is up. Events: http://{edge}{path}   Envoy's admin page: http://{admin}
+Envoy's log: {log}
+
+Paste into another terminal, a good event and a bad one:
+
+  curl -i http://{edge}{path} -H 'content-type: application/json' -d '{GOOD}'
+
+  curl -i http://{edge}{path} -H 'content-type: application/json' -d '{BAD}'
+
+What the upstream on port {upstream} receives is printed here. Ctrl-C stops everything.
+",
+        path = examples::PATH,
+        admin = gateway.admin(),
+        log = from_repository(log).display(),
+        upstream = ports.upstream,
+    );
+    Ok(())
+}
+
+/// Envoy shares its ports with others of its kind, so a busy one has to be found before it starts.
+fn require_free(who: &str, port: u16, option: &str) -> anyhow::Result<()> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => bail!(
+            "port {port}, which {who} needs, is in use: stop what listens there, or choose another with `{option} N`"
+        ),
+        Err(error) => Err(error).with_context(|| format!("port {port}, which {who} needs, cannot be had")),
+    }
+}
