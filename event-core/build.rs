@@ -1,0 +1,74 @@
+//! Writes one compiled validator per schema file. What an event may look like is said in `schemas/`, not here.
+
+use serde_json::Value;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// The formats that the schemas name, and the functions that judge them.
+const FORMATS: &str = r#"{
+        "event-type" => crate::shape::formats::event_type,
+        "event-timestamp" => crate::shape::formats::event_timestamp,
+        "subject-id" => crate::shape::formats::subject_id,
+        "event-member" => crate::shape::formats::event_member,
+        "data-member" => crate::shape::formats::data_member,
+    }"#;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let schemas = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../schemas").canonicalize()?;
+    println!("cargo::rerun-if-changed={}", schemas.display());
+
+    let mut code = String::new();
+    write_validator(&mut code, "Standard", &schemas.join("event.schema.json"))?;
+
+    let mut events = Vec::new();
+    for entry in fs::read_dir(schemas.join("events"))? {
+        let path = entry?.path();
+        let Some(file) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let Some(event_type) = file.strip_suffix(".schema.json") else {
+            return Err(format!("{}: expected a name like device.online.schema.json", path.display()).into());
+        };
+        events.push((event_type.to_owned(), path));
+    }
+    // The lookup is a binary search.
+    events.sort();
+
+    let mut table = String::from("/// The known event types, sorted, and the validator of each.\n");
+    writeln!(table, "pub(super) static KNOWN: [Known; {}] = [", events.len())?;
+    for (index, (event_type, path)) in events.iter().enumerate() {
+        let schema: Value = serde_json::from_slice(&fs::read(path)?)?;
+        let id = format!("urn:bellhop:schema:event:{event_type}");
+        if schema.get("$id").and_then(Value::as_str) != Some(&id) {
+            return Err(format!("{}: `$id` must be `{id}`", path.display()).into());
+        }
+        let validator = format!("Event{index}");
+        write_validator(&mut code, &validator, path)?;
+        writeln!(
+            table,
+            "    Known {{ event_type: {event_type:?}, is_valid: {validator}::is_valid, errors: {validator}::iter_errors }},"
+        )?;
+    }
+    table.push_str("];\n");
+    code.push_str(&table);
+
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("validators.rs"), code)?;
+    Ok(())
+}
+
+fn write_validator(code: &mut String, name: &str, path: &Path) -> Result<(), Box<dyn Error>> {
+    let path = path.to_str().ok_or("the path of the schemas is not UTF-8")?;
+    writeln!(
+        code,
+        "#[jsonschema::validator(
+    path = {path:?},
+    validate_formats = true,
+    ignore_unknown_formats = false,
+    formats = {FORMATS},
+    methods = {{ is_valid = true, validate = false, iter_errors = true }}
+)]
+pub(super) struct {name};
+"
+    )?;
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! What the request headers alone decide: the source, and whether the body is worth waiting for. It reads no body.
+
+use crate::config::{Limits, Source};
+use crate::edge::SourceIndex;
+use crate::headers::{folded_starts_with, is_reserved, same_name};
+use crate::{Cause, Refusal};
+
+/// A request whose headers are in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// Whose event it is.
+    pub source: SourceIndex,
+    /// Names of headers that a client may not bring, as it spelt them: remove them.
+    pub forbidden: Vec<String>,
+}
+
+/// The headers that decide, gathered in one pass.
+#[derive(Default)]
+struct Head<'h> {
+    path: Option<&'h [u8]>,
+    method: Option<&'h [u8]>,
+    content_type: Values<'h>,
+    content_encoding: Values<'h>,
+    content_length: Option<&'h [u8]>,
+    signature_names: Vec<&'h [u8]>,
+    signature_repeated: bool,
+    forbidden: Vec<String>,
+}
+
+/// The values of a header that must stand alone.
+#[derive(Clone, Copy, Default)]
+enum Values<'h> {
+    #[default]
+    None,
+    One(&'h [u8]),
+    Several,
+}
+
+impl<'h> Values<'h> {
+    const fn and(self, value: &'h [u8]) -> Self {
+        match self {
+            Self::None => Self::One(value),
+            Self::One(_) | Self::Several => Self::Several,
+        }
+    }
+}
+
+impl<'h> Head<'h> {
+    fn read(headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>) -> Self {
+        let mut head = Self::default();
+        for (name, value) in headers {
+            match name {
+                b":path" => head.path = Some(value),
+                b":method" => head.method = Some(value),
+                _ if name.eq_ignore_ascii_case(b"content-type") => {
+                    head.content_type = head.content_type.and(value)
+                }
+                _ if name.eq_ignore_ascii_case(b"content-encoding") => {
+                    head.content_encoding = head.content_encoding.and(value)
+                }
+                _ if name.eq_ignore_ascii_case(b"content-length") => head.content_length = Some(value),
+                _ if folded_starts_with(name, b"webhook-") || folded_starts_with(name, b"svix-") => {
+                    head.signature_repeated |=
+                        head.signature_names.iter().any(|earlier| same_name(earlier, name));
+                    head.signature_names.push(name);
+                }
+                _ if is_reserved(name) => head.forbidden.push(String::from_utf8_lossy(name).into_owned()),
+                _ => {}
+            }
+        }
+        head
+    }
+}
+
+/// Judges request headers, pseudo-headers included.
+pub(crate) fn admit<'h>(
+    sources: &[Source],
+    limits: &Limits,
+    headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>,
+) -> Result<Admission, Refusal> {
+    let head = Head::read(headers);
+    let path = head.path.unwrap_or_default();
+    let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let source = sources
+        .iter()
+        .position(|source| source.path.as_bytes() == path)
+        .ok_or_else(|| Refusal::new(Cause::SourceUnknown, "no source has this path"))?;
+    if head.method != Some(b"POST") {
+        return Err(Refusal::new(Cause::MethodNotAllowed, "events are sent with POST"));
+    }
+    if head.signature_repeated {
+        return Err(Refusal::new(Cause::HeaderAmbiguous, "a webhook- or svix- header is repeated"));
+    }
+    judge_content_type(head.content_type)?;
+    match head.content_encoding {
+        Values::None => {}
+        Values::One(encoding) if encoding.trim_ascii().eq_ignore_ascii_case(b"identity") => {}
+        Values::One(_) | Values::Several => {
+            return Err(Refusal::new(
+                Cause::MediaTypeUnsupported,
+                "content-encoding must be absent or identity",
+            ));
+        }
+    }
+    if head.content_length.is_some_and(|length| is_over(length, limits.body_bytes)) {
+        return Err(Refusal::body_too_large(limits.body_bytes));
+    }
+    Ok(Admission { source: SourceIndex(source), forbidden: head.forbidden })
+}
+
+/// `application/json` or `application/*+json`, in any case, with any parameters (RFC 9110, section 8.3.1; RFC 6839,
+/// section 3.1).
+fn judge_content_type(values: Values<'_>) -> Result<(), Refusal> {
+    let ambiguous = || Refusal::new(Cause::HeaderAmbiguous, "content-type is repeated");
+    let unsupported = || {
+        Refusal::new(
+            Cause::MediaTypeUnsupported,
+            "content-type must be application/json or application/*+json",
+        )
+    };
+    let value = match values {
+        Values::None => return Err(unsupported()),
+        Values::One(value) => value,
+        Values::Several => return Err(ambiguous()),
+    };
+    // Envoy joins repeats with a comma.
+    if has_comma_outside_quotes(value) {
+        return Err(ambiguous());
+    }
+    let essence =
+        value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    let subtype = essence.strip_prefix(b"application/").ok_or_else(unsupported)?;
+    let is_json = subtype == b"json" || subtype.strip_suffix(b"+json").is_some_and(|name| !name.is_empty());
+    if is_json && subtype.iter().all(|byte| is_token(*byte)) { Ok(()) } else { Err(unsupported()) }
+}
+
+/// RFC 9110, section 5.6.4: a quoted string runs to the next quote that no backslash precedes.
+fn has_comma_outside_quotes(value: &[u8]) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in value {
+        match (quoted, byte) {
+            _ if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => quoted = !quoted,
+            (false, b',') => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// RFC 9110, section 5.6.2.
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// Whether a content length is over the limit. One that is no number is left to Envoy, which refuses it.
+fn is_over(length: &[u8], limit: usize) -> bool {
+    let length = length.trim_ascii();
+    let digits = length.iter().all(u8::is_ascii_digit) && !length.is_empty();
+    let number = std::str::from_utf8(length).ok().and_then(|text| text.parse::<u64>().ok());
+    // All digits and yet no number: more than 64 bits.
+    digits && number.is_none_or(|number| number > limit as u64)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! The plugin configuration: what an operator writes, checked as a whole at load. It reads no environment and no file.
+//!
+//! [`Config::from_json`] refuses what it does not know, with the path of the key and what was expected. The bounds stand
+//! here as constants; `schemas/plugin-config.schema.json` repeats them for editors, and a test compares the two.
+
+mod accounts;
+mod delivery;
+mod error;
+mod reader;
+
+pub use delivery::{Delivery, RETRY_ON};
+pub use error::{ConfigError, ConfigFault};
+
+use crate::accounts::Accounts;
+use crate::event_type;
+use crate::json;
+use reader::{Node, Object};
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+/// How many sources one environment can have.
+pub const SOURCES: RangeInclusive<usize> = 1..=64;
+/// Bytes in the name of a source or an environment.
+pub const NAME_BYTES: usize = 64;
+/// Bytes in the path of a source.
+pub const PATH_BYTES: usize = 256;
+/// How many event types a source can list.
+pub const EVENTS: RangeInclusive<usize> = 0..=256;
+/// How many embedded accounts there can be.
+pub const ACCOUNTS: RangeInclusive<usize> = 0..=100_000;
+/// The largest body, in bytes.
+pub const BODY_BYTES: RangeInclusive<u64> = 1..=4 * 1024 * 1024;
+/// The deepest nesting of JSON.
+pub const DEPTH: RangeInclusive<u64> = 1..=json::MAX_DEPTH as u64;
+/// The longest id, in bytes of UTF-8.
+pub const ID_BYTES: RangeInclusive<u64> = 1..=1024;
+
+/// A configuration that is in order.
+#[derive(Debug)]
+pub struct Config {
+    /// Names this environment to upstream.
+    pub(crate) environment: Box<str>,
+    /// In the order of the configuration, with unique names and paths.
+    pub(crate) sources: Vec<Source>,
+    /// The embedded directory.
+    pub(crate) accounts: Accounts,
+    /// What becomes of an event that no account owns.
+    pub(crate) on_unassigned: OnUnassigned,
+    /// What is too large.
+    pub(crate) limits: Limits,
+    /// How the router delivers, and when a sender should come back.
+    pub(crate) delivery: Delivery,
+}
+
+/// A device cloud that posts events.
+#[derive(Debug)]
+pub struct Source {
+    /// Unique in this environment.
+    pub(crate) name: Box<str>,
+    /// The path that it posts to, without query.
+    pub(crate) path: Box<str>,
+    /// The only event types that are let through, if others are refused.
+    pub(crate) only: Option<BTreeSet<Box<str>>>,
+}
+
+/// What becomes of an event that no account owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUnassigned {
+    /// 503: the sender tries again, the account may be known by then.
+    Defer,
+    /// 422: the sender gives up.
+    Reject,
+    /// Upstream gets it, without account headers.
+    Forward,
+}
+
+/// What is too large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest body, in bytes.
+    pub(crate) body_bytes: usize,
+    /// The deepest nesting of JSON; a top-level array or object is depth 1.
+    pub(crate) depth: usize,
+    /// The longest id, in bytes of UTF-8.
+    pub(crate) id_bytes: usize,
+}
+
+impl Config {
+    /// Reads a configuration from JSON text.
+    ///
+    /// # Errors
+    /// The first key that is wrong, by its path, and what was expected. No value is repeated: secrets stand here.
+    pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
+        let value = json::parse(text, json::MAX_DEPTH).map_err(ConfigError::not_json)?;
+        let root = Node::root(&value).object(&[
+            "accounts",
+            "delivery",
+            "directory",
+            "duplicates",
+            "environment",
+            "limits",
+            "on_invalid",
+            "on_unassigned",
+            "sources",
+        ])?;
+        for (key, what) in [("directory", "the account directory"), ("duplicates", "the duplicate window")] {
+            if let Some(node) = root.optional(key) {
+                return Err(node.fault(ConfigFault::NotInThisVersion { what }));
+            }
+        }
+        if let Some(node) = root.optional("on_invalid") {
+            node.choice(&[("reject", Some(())), ("quarantine", None)])?
+                .ok_or_else(|| node.fault(ConfigFault::NotInThisVersion { what: "quarantine" }))?;
+        }
+        let limits = Limits::read(root.optional("limits"))?;
+        let sources = read_sources(&root.required("sources")?)?;
+        Ok(Self {
+            environment: root
+                .required("environment")?
+                .name(is_environment_byte, "letters, digits, `.`, `_` and `-`")?
+                .into(),
+            on_unassigned: OnUnassigned::read(root.optional("on_unassigned"))?,
+            accounts: accounts::read(root.optional("accounts"), &sources, limits.id_bytes)?,
+            delivery: Delivery::read(root.optional("delivery"))?,
+            sources,
+            limits,
+        })
+    }
+
+    /// The largest body, in bytes.
+    #[must_use]
+    pub const fn body_bytes(&self) -> usize {
+        self.limits.body_bytes
+    }
+
+    /// The names of sources that anyone can post to, since nothing is verified.
+    pub fn unverified_sources(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|source| &*source.name)
+    }
+}
+
+impl Limits {
+    fn read(node: Option<Node<'_>>) -> Result<Self, ConfigError> {
+        let object = Object::read_or_empty(node, &["body_bytes", "depth", "id_bytes"])?;
+        Ok(Self {
+            body_bytes: object.size_or("body_bytes", BODY_BYTES, 256 * 1024)?,
+            depth: object.size_or("depth", DEPTH, json::MAX_DEPTH)?,
+            id_bytes: object.size_or("id_bytes", ID_BYTES, 256)?,
+        })
+    }
+}
+
+impl OnUnassigned {
+    fn read(node: Option<Node<'_>>) -> Result<Self, ConfigError> {
+        let Some(node) = node else { return Ok(Self::Defer) };
+        node.choice(&[
+            ("defer", Some(Self::Defer)),
+            ("reject", Some(Self::Reject)),
+            ("quarantine", None),
+            ("forward", Some(Self::Forward)),
+        ])?
+        .ok_or_else(|| node.fault(ConfigFault::NotInThisVersion { what: "quarantine" }))
+    }
+}
+
+fn read_sources(node: &Node<'_>) -> Result<Vec<Source>, ConfigError> {
+    let mut sources: Vec<Source> = Vec::new();
+    for node in node.array(SOURCES)? {
+        let mut object = node.object(&["events", "name", "path", "unregistered", "verify"])?;
+        let name = object.required("name")?;
+        let path = object.required("path")?;
+        let source = Source {
+            name: name.name(is_source_byte, "lower-case letters, digits, `_` and `-`")?.into(),
+            path: read_path(&path)?.into(),
+            only: read_only(&mut object)?,
+        };
+        read_verify(&object.required("verify")?)?;
+        for earlier in &sources {
+            if earlier.name == source.name {
+                return Err(name.fault(ConfigFault::NotUnique { what: "the name of a source" }));
+            }
+            if earlier.path == source.path {
+                return Err(path.fault(ConfigFault::NotUnique { what: "the path of a source" }));
+            }
+        }
+        sources.push(source);
+    }
+    Ok(sources)
+}
+
+fn read_path<'v>(node: &Node<'v>) -> Result<&'v str, ConfigError> {
+    let path = node.string()?;
+    let visible = path.bytes().all(|byte| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'?' | b'#'));
+    if path.starts_with('/') && path.len() <= PATH_BYTES && visible {
+        Ok(path)
+    } else {
+        Err(node.expected(
+            "a path that starts with `/`, without `?` or `#`, at most 256 visible ASCII characters",
+        ))
+    }
+}
+
+fn read_only(source: &mut Object<'_>) -> Result<Option<BTreeSet<Box<str>>>, ConfigError> {
+    let mut events = BTreeSet::new();
+    let listed = source.optional("events");
+    for node in
+        listed.iter().map(|node| node.array(EVENTS)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten()
+    {
+        let event_type = node.string()?;
+        if !event_type::is_well_formed(event_type) {
+            return Err(
+                node.expected("an event type: lower-case words joined by dots, such as device.online")
+            );
+        }
+        events.insert(event_type.into());
+    }
+    let Some(node) = source.optional("unregistered") else { return Ok(None) };
+    match (node.choice(&[("forward", false), ("reject", true)])?, listed) {
+        (false, _) => Ok(None),
+        (true, Some(_)) => Ok(Some(events)),
+        (true, None) => Err(node.fault(ConfigFault::Needs { key: "events" })),
+    }
+}
+
+fn read_verify(node: &Node<'_>) -> Result<(), ConfigError> {
+    const EXPECTED: &str = "\"none\", or an object with one of `standard_webhooks`, `hmac`, `token`";
+    match node.as_string() {
+        Some("none") => return Ok(()),
+        Some(_) => return Err(node.expected(EXPECTED)),
+        None => {}
+    }
+    let object = node.object(&["hmac", "standard_webhooks", "token"])?;
+    for scheme in ["hmac", "standard_webhooks", "token"] {
+        if let Some(node) = object.optional(scheme) {
+            return Err(node.fault(ConfigFault::NotInThisVersion { what: "the verification of signatures" }));
+        }
+    }
+    Err(node.expected(EXPECTED))
+}
+
+const fn is_source_byte(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-')
+}
+
+const fn is_environment_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
+}
+
+#[cfg(test)]
+mod tests;
