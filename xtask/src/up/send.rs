@@ -112,6 +112,6 @@ fn fate_row(file: &str, fate: &Fate, verdict: &str) -> String {
 }
 
 fn row([event, status, cause, account, assigned_by, verdict]: [&str; 6]) -> String {
-    let row = format!("{event:<46} {status:<6} {cause:<17} {account:<10} {assigned_by:<12} {verdict}");
+    let row = format!("{event:<47} {status:<6} {cause:<17} {account:<10} {assigned_by:<12} {verdict}");
     row.trim_end().to_owned()
 }

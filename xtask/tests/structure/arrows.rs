@@ -1,0 +1,62 @@
+//! The arrows between the crates, as one table. It does not judge what a crate does with another.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{members, name};
+
+/// Who depends on whom of ours, development dependencies included. ARCHITECTURE.md says why.
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("envoy-sim", &[]),
+    ("event-core", &[]),
+    ("host-tests", &["envoy-sim", "event-core", "testbed"]),
+    ("minimal-filter", &[]),
+    ("plugin", &["event-core"]),
+    ("probe-filter", &[]),
+    ("testbed", &[]),
+    ("xtask", &["testbed"]),
+];
+
+/// Each of these foreign crates is named by its owners only: one crate per foreign API.
+const OWNERS: [(&str, &[&str]); 4] = [
+    ("h2", &["testbed"]),
+    ("lexopt", &["xtask"]),
+    ("proxy-wasm", &["minimal-filter", "plugin", "probe-filter"]),
+    ("wasmtime", &["envoy-sim"]),
+];
+
+/// The names of every dependency of every member.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let named = |package: &serde_json::Value| {
+        let dependencies = package["dependencies"].as_array().unwrap();
+        dependencies.iter().map(|it| name(it).to_owned()).collect()
+    };
+    members().iter().map(|package| (name(package).to_owned(), named(package))).collect()
+}
+
+#[test]
+fn the_arrows_are_those_of_the_table() {
+    let dependencies = dependencies();
+    let ours: BTreeSet<&String> = dependencies.keys().collect();
+    let actual: BTreeMap<&str, BTreeSet<&str>> = dependencies
+        .iter()
+        .map(|(name, all)| {
+            (name.as_str(), all.iter().filter(|it| ours.contains(it)).map(String::as_str).collect())
+        })
+        .collect();
+    let table: BTreeMap<&str, BTreeSet<&str>> =
+        ARROWS.iter().map(|(name, arrows)| (*name, arrows.iter().copied().collect())).collect();
+    assert_eq!(actual, table);
+}
+
+#[test]
+fn a_foreign_api_is_named_by_its_owners_only() {
+    let dependencies = dependencies();
+    for (foreign, owners) in OWNERS {
+        let users: Vec<&str> = dependencies
+            .iter()
+            .filter(|(_, all)| all.contains(foreign))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(users, owners, "of {foreign}");
+    }
+}
