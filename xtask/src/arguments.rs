@@ -1,5 +1,9 @@
 //! The command line of `cargo xtask`. It runs nothing.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
 use anyhow::bail;
 use lexopt::{Arg, Parser, ValueExt};
 use testbed::bootstrap::{ADMIN_PORT, LISTENER_PORT, UPSTREAM_PORT};
@@ -90,7 +94,7 @@ fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
             Arg::Long("upstream-port") => &mut ports.upstream,
             other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected().into()),
         };
-        *port = parser.value()?.parse()?;
+        *port = parse_number(&mut parser, 1..=u16::MAX)?;
         moved = true;
     }
     match (send_examples, moved) {
@@ -123,14 +127,24 @@ fn parse_bench(mut parser: Parser) -> anyhow::Result<Command> {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             Arg::Long("memory") => options.memory = true,
             Arg::Long("check") => options.check = true,
-            Arg::Long("rounds") => options.n_rounds = parser.value()?.parse()?,
+            Arg::Long("rounds") => options.n_rounds = parse_number(&mut parser, 1..=1_000_000)?,
             other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected().into()),
         }
     }
-    if options.n_rounds == 0 {
-        bail!("`--rounds` is at least 1");
-    }
     Ok(Command::Bench(options))
+}
+
+/// The value of the option just read.
+fn parse_number<N>(parser: &mut Parser, range: RangeInclusive<N>) -> anyhow::Result<N>
+where
+    N: FromStr + PartialOrd + Display,
+{
+    let text = parser.value()?.string()?;
+    let (least, most) = (range.start(), range.end());
+    match text.parse().ok().filter(|number| range.contains(number)) {
+        Some(number) => Ok(number),
+        None => bail!("`{text}` is no number from {least} to {most}"),
+    }
 }
 
 #[cfg(test)]
@@ -168,6 +182,8 @@ mod tests {
             &["--fast"],
             &["up", "now"],
             &["up", "--port", "70000"],
+            &["up", "--port", "0"],
+            &["up", "--port"],
             &["up", "--send-examples", "--port", "1"],
             &["test", "--install"],
             &["bench", "--rounds", "0"],

@@ -47,7 +47,7 @@ fn print_bars(bars: &[Bar]) -> bool {
     println!();
     for Bar { what, measured, bar, holds } in bars {
         let verdict = if *holds { "holds" } else { "OVER" };
-        println!("{what:<52} {measured:>10}   at most {bar:<8} {verdict}");
+        println!("{what:<55} {measured:>10}   at most {bar:<8} {verdict}");
     }
     bars.iter().all(|bar| bar.holds)
 }
