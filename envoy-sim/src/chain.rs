@@ -1,0 +1,537 @@
+//! Envoy's filter chain around one filter: how frames, verdicts, holds, local replies and ends interlock.
+//! It does not decide what happens next in the world; `crate::sim` does.
+
+use crate::abi::Callback;
+use crate::flow::{Direction, Forwarded, Iteration};
+use crate::host::{Deferred, Host, LocalReply};
+use crate::maps::HeaderMap;
+use crate::message::Response;
+use crate::profile::FailurePolicy;
+use crate::seen::{Answerer, Outcome, UpstreamSaw, Violation};
+use crate::stream::{ContextState, Life, Stream};
+use crate::vm::{Called, Vm};
+
+/// What the chain does after a callback, in Envoy's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Continue,
+    /// Headers and trailers: hold this, show what comes.
+    Stop,
+    /// Headers: show nothing any more. With the flag, hold without limit (back-pressure).
+    StopAll {
+        streaming: bool,
+    },
+    /// Body: hold the piece. With the flag, without limit.
+    Buffer {
+        streaming: bool,
+    },
+    /// Body: drop the piece.
+    Drop,
+}
+
+/// The three kinds of frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Headers,
+    Body,
+    Trailers,
+}
+
+fn callback(direction: Direction, part: Part) -> Callback {
+    match (direction, part) {
+        (Direction::Request, Part::Headers) => Callback::RequestHeaders,
+        (Direction::Request, Part::Body) => Callback::RequestBody,
+        (Direction::Request, Part::Trailers) => Callback::RequestTrailers,
+        (Direction::Response, Part::Headers) => Callback::ResponseHeaders,
+        (Direction::Response, Part::Body) => Callback::ResponseBody,
+        (Direction::Response, Part::Trailers) => Callback::ResponseTrailers,
+    }
+}
+
+/// The filter chain of the streams of one VM.
+pub(crate) struct Chain<'a> {
+    pub(crate) vm: &'a mut Vm,
+}
+
+impl Chain<'_> {
+    fn host(&mut self) -> &mut Host {
+        self.vm.store.data_mut()
+    }
+
+    fn get(&self, id: u32) -> Option<&Stream> {
+        self.vm.store.data().streams.get(&id)
+    }
+
+    fn stream(&mut self, id: u32) -> Option<&mut Stream> {
+        self.host().streams.get_mut(&id)
+    }
+
+    /// The stream, unless it is over.
+    fn open(&mut self, id: u32) -> Option<&mut Stream> {
+        self.stream(id).filter(|stream| stream.is_open())
+    }
+
+    fn is_open(&self, id: u32) -> bool {
+        self.get(id).is_some_and(Stream::is_open)
+    }
+
+    fn failed(&self, id: u32) -> bool {
+        let generation = self.vm.store.data().generation;
+        self.vm.has_failed() || self.get(id).is_some_and(|stream| stream.generation != generation)
+    }
+
+    // === frames ===
+
+    /// Headers come from a peer.
+    pub(crate) fn headers(&mut self, id: u32, direction: Direction, headers: HeaderMap, end: bool) {
+        let Some(stream) = self.open(id) else { return };
+        let flow = stream.flow_mut(direction);
+        flow.started = true;
+        flow.headers = headers;
+        flow.source_ended = end;
+        flow.told_end = end;
+        flow.headers_shown = true;
+        let count = flow.headers.len();
+        stream.end_of_stream = end;
+        let verdict = self.ask(id, direction, Part::Headers, &[count as u32, u32::from(end)]);
+        let Some(stream) = self.open(id) else { return };
+        if direction == Direction::Request && stream.local_reply {
+            return;
+        }
+        let flow = stream.flow_mut(direction);
+        match verdict {
+            Verdict::Continue => {
+                flow.headers_shown = false;
+                if flow.forwarded == Forwarded::Nothing {
+                    let nothing_held = flow.held.is_none();
+                    self.forward_headers(id, direction, end && nothing_held);
+                }
+            }
+            Verdict::StopAll { streaming } => flow.iteration = Iteration::Blocked { streaming },
+            Verdict::Stop | Verdict::Buffer { .. } | Verdict::Drop => flow.iteration = Iteration::Held,
+        }
+    }
+
+    /// A piece of the body comes from a peer.
+    pub(crate) fn data(&mut self, id: u32, direction: Direction, bytes: Vec<u8>, end: bool) {
+        let Some(stream) = self.open(id) else { return };
+        let flow = stream.flow_mut(direction);
+        flow.source_ended |= end;
+        flow.piece = bytes;
+        if let Iteration::Blocked { streaming } = flow.iteration {
+            flow.streaming = streaming;
+            flow.hold_piece();
+            self.check_limit(id, direction);
+            return;
+        }
+        self.show_data(id, direction, end, false);
+    }
+
+    /// Shows the piece to the filter. `was_held` means the piece is the whole of what was held.
+    fn show_data(&mut self, id: u32, direction: Direction, end: bool, was_held: bool) {
+        let Some(stream) = self.open(id) else { return };
+        if stream.flow(direction).told_end {
+            return;
+        }
+        let flow = stream.flow_mut(direction);
+        let end = end && flow.trailers.is_none();
+        flow.told_end = end;
+        flow.body_shown = true;
+        if flow.buffering {
+            flow.hold_piece();
+            self.check_limit(id, direction);
+        }
+        let Some(stream) = self.open(id) else { return };
+        stream.end_of_stream = end;
+        let size = stream.flow(direction).visible_body().len();
+        let verdict = self.ask(id, direction, Part::Body, &[size as u32, u32::from(end)]);
+        let Some(stream) = self.open(id) else { return };
+        let flow = stream.flow_mut(direction);
+        flow.buffering = matches!(verdict, Verdict::Buffer { streaming: false });
+        if verdict == Verdict::Continue {
+            flow.body_shown = false;
+        }
+        if direction == Direction::Request && stream.local_reply {
+            return;
+        }
+        let flow = stream.flow_mut(direction);
+        match verdict {
+            Verdict::Continue if flow.iteration == Iteration::Running => {
+                let piece = std::mem::take(&mut flow.piece);
+                self.forward_data(id, direction, piece, end);
+            }
+            Verdict::Continue => {
+                flow.hold_piece();
+                if self.check_limit(id, direction) {
+                    self.resume(id, direction);
+                }
+            }
+            Verdict::Buffer { streaming } => {
+                flow.iteration = Iteration::Held;
+                flow.streaming = streaming;
+                flow.hold_piece();
+                self.check_limit(id, direction);
+            }
+            Verdict::Drop | Verdict::Stop | Verdict::StopAll { .. } => {
+                flow.iteration = Iteration::Held;
+                if was_held {
+                    // What was held stays held: it is the very same buffer.
+                    flow.hold_piece();
+                } else {
+                    flow.piece.clear();
+                    if end {
+                        flow.held.get_or_insert_default();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Trailers come from a peer.
+    pub(crate) fn trailers(&mut self, id: u32, direction: Direction, trailers: HeaderMap) {
+        let Some(stream) = self.open(id) else { return };
+        let flow = stream.flow_mut(direction);
+        flow.trailers = Some(trailers);
+        flow.source_ended = true;
+        if matches!(flow.iteration, Iteration::Blocked { .. }) {
+            return;
+        }
+        self.show_trailers(id, direction);
+    }
+
+    fn show_trailers(&mut self, id: u32, direction: Direction) {
+        let Some(stream) = self.open(id) else { return };
+        let flow = stream.flow_mut(direction);
+        flow.trailers_shown = true;
+        flow.told_end = true;
+        let count = flow.trailers.as_ref().map_or(0, HeaderMap::len);
+        let verdict = self.ask(id, direction, Part::Trailers, &[count as u32]);
+        let Some(stream) = self.open(id) else { return };
+        if direction == Direction::Request && stream.local_reply {
+            return;
+        }
+        let flow = stream.flow_mut(direction);
+        match verdict {
+            Verdict::Continue => {
+                flow.trailers_shown = false;
+                if flow.iteration == Iteration::Running {
+                    self.forward_trailers(id, direction);
+                } else {
+                    self.resume(id, direction);
+                }
+            }
+            Verdict::Stop | Verdict::StopAll { .. } | Verdict::Buffer { .. } | Verdict::Drop => {
+                flow.iteration = Iteration::Held;
+            }
+        }
+    }
+
+    /// Calls the filter about a frame and runs what it deferred. A failed VM gives its policy's verdict.
+    fn ask(&mut self, id: u32, direction: Direction, part: Part, args: &[u32]) -> Verdict {
+        let Some(stream) = self.open(id) else { return Verdict::Continue };
+        if stream.bypassed || (direction == Direction::Response && stream.failed_reply) {
+            return Verdict::Continue;
+        }
+        if self.failed(id) {
+            return self.fail(id);
+        }
+        let Some(stream) = self.open(id) else { return Verdict::Continue };
+        if stream.context_state != ContextState::Live {
+            return Verdict::Continue;
+        }
+        let context = stream.context;
+        let called = self.vm.call(callback(direction, part), context, args);
+        let result = match called {
+            Called::Absent => return Verdict::Continue,
+            Called::Failed => return self.fail(id),
+            Called::Returned(result) => result,
+        };
+        let stopped = std::mem::take(&mut self.host().stop_next);
+        let allow = self.host().settings.profile.allow_on_headers_stop_iteration;
+        let verdict = match part {
+            Part::Headers => headers_verdict(result, stopped, allow),
+            Part::Body => body_verdict(result, stopped),
+            Part::Trailers if stopped || result >= 1 => Verdict::Stop,
+            Part::Trailers => Verdict::Continue,
+        };
+        self.run_deferred();
+        verdict
+    }
+
+    fn fail(&mut self, id: u32) -> Verdict {
+        if self.host().settings.profile.failure_policy == FailurePolicy::Open {
+            return Verdict::Continue;
+        }
+        if let Some(stream) = self.open(id)
+            && !stream.failed_reply
+        {
+            stream.failed_reply = true;
+            let reply = envoy_reply(503, "", "wasm_fail_stream");
+            self.local_reply(id, reply);
+        }
+        Verdict::StopAll { streaming: true }
+    }
+
+    /// Runs what the last callback asked for and Envoy put off until it returned.
+    pub(crate) fn run_deferred(&mut self) {
+        while let Some(action) = self.host().deferred.pop_front() {
+            match action {
+                Deferred::Continue(id, direction) => self.resume_by_filter(id, direction),
+                Deferred::Reply(id, reply) => self.local_reply(id, reply),
+                Deferred::Reset(id) => self.finish(id, Outcome::Reset),
+            }
+        }
+    }
+
+    // === going on ===
+
+    fn resume_by_filter(&mut self, id: u32, direction: Direction) {
+        let Some(stream) = self.open(id) else { return };
+        let flow = stream.flow(direction);
+        if flow.iteration == Iteration::Running && (flow.forwarded != Forwarded::Nothing || !flow.started) {
+            let request = direction == Direction::Request;
+            stream.violations.push(Violation::ResumedRunning { request });
+        }
+        self.resume(id, direction);
+    }
+
+    /// Lets everything held of a direction go on. Frames of a blocked direction are shown to the filter now.
+    fn resume(&mut self, id: u32, direction: Direction) {
+        let Some(stream) = self.open(id) else { return };
+        if direction == Direction::Request && stream.local_reply {
+            return;
+        }
+        let flow = stream.flow_mut(direction);
+        if !flow.started {
+            return;
+        }
+        if matches!(flow.iteration, Iteration::Blocked { .. }) {
+            flow.replaying = true;
+        }
+        flow.iteration = Iteration::Running;
+        let replaying = flow.replaying;
+        if flow.forwarded == Forwarded::Nothing {
+            let end = flow.source_ended && flow.held.is_none() && flow.trailers.is_none();
+            self.forward_headers(id, direction, end);
+        }
+        let Some(stream) = self.open(id) else { return };
+        let flow = stream.flow_mut(direction);
+        let had_trailers = flow.trailers.is_some();
+        let end = flow.source_ended && !had_trailers;
+        if let Some(held) = flow.held.take() {
+            if replaying {
+                flow.piece = held;
+                self.show_data(id, direction, end, true);
+            } else {
+                self.forward_data(id, direction, held, end);
+            }
+        }
+        if had_trailers && self.is_open(id) {
+            if replaying {
+                let blocked =
+                    self.get(id).is_some_and(|stream| stream.flow(direction).iteration != Iteration::Running);
+                // A filter that holds the replayed body is still shown the trailers.
+                let _ = blocked;
+                self.show_trailers(id, direction);
+            } else {
+                self.forward_trailers(id, direction);
+            }
+        }
+        if let Some(stream) = self.stream(id) {
+            stream.flow_mut(direction).replaying = false;
+        }
+    }
+
+    fn forward_headers(&mut self, id: u32, direction: Direction, end: bool) {
+        let Some(stream) = self.open(id) else { return };
+        let flow = stream.flow_mut(direction);
+        flow.forwarded = if end { Forwarded::End } else { Forwarded::Headers };
+        let headers = flow.headers.clone();
+        match direction {
+            Direction::Request => {
+                stream.upstream =
+                    Some(UpstreamSaw { headers, body: Vec::new(), trailers: None, complete: end });
+            }
+            Direction::Response => {
+                stream.downstream = Some(Response { headers, pieces: Vec::new(), trailers: None });
+                if end {
+                    self.finish(id, Outcome::Answered);
+                }
+            }
+        }
+    }
+
+    fn forward_data(&mut self, id: u32, direction: Direction, bytes: Vec<u8>, end: bool) {
+        let Some(stream) = self.open(id) else { return };
+        // Trailers that the filter made at the last piece follow it and carry the end.
+        let made_trailers = end && stream.flow(direction).trailers.is_some();
+        let end = end && !made_trailers;
+        if end {
+            stream.flow_mut(direction).forwarded = Forwarded::End;
+        }
+        match direction {
+            Direction::Request => {
+                if let Some(upstream) = &mut stream.upstream {
+                    upstream.body.extend(bytes);
+                    upstream.complete |= end;
+                }
+            }
+            Direction::Response => {
+                if let Some(downstream) = &mut stream.downstream
+                    && !bytes.is_empty()
+                {
+                    downstream.pieces.push(bytes);
+                }
+                if end {
+                    self.finish(id, Outcome::Answered);
+                }
+            }
+        }
+        if made_trailers {
+            self.forward_trailers(id, direction);
+        }
+    }
+
+    fn forward_trailers(&mut self, id: u32, direction: Direction) {
+        let Some(stream) = self.open(id) else { return };
+        let flow = stream.flow_mut(direction);
+        flow.forwarded = Forwarded::End;
+        let trailers = flow.trailers.clone();
+        match direction {
+            Direction::Request => {
+                if let Some(upstream) = &mut stream.upstream {
+                    upstream.trailers = trailers;
+                    upstream.complete = true;
+                }
+            }
+            Direction::Response => {
+                if let Some(downstream) = &mut stream.downstream {
+                    downstream.trailers = trailers;
+                }
+                self.finish(id, Outcome::Answered);
+            }
+        }
+    }
+
+    /// Answers for the peer if more is held than the limit allows. False if the stream did not survive.
+    fn check_limit(&mut self, id: u32, direction: Direction) -> bool {
+        let limit = self.host().settings.profile.buffer_limit_bytes;
+        let Some(stream) = self.open(id) else { return false };
+        let flow = stream.flow(direction);
+        let held = flow.held.as_ref().map_or(0, Vec::len);
+        if limit == 0 || held <= limit || flow.streaming {
+            return true;
+        }
+        let reply = match direction {
+            Direction::Request => envoy_reply(413, "Payload Too Large", "request_payload_too_large"),
+            Direction::Response => envoy_reply(500, "Internal Server Error", "response_payload_too_large"),
+        };
+        self.local_reply(id, reply);
+        false
+    }
+
+    // === answers ===
+
+    /// Answers in upstream's stead. Before a response has begun it passes the filter's response callbacks; while
+    /// the response's headers are still held it goes straight out; after that only a reset is left.
+    pub(crate) fn local_reply(&mut self, id: u32, reply: LocalReply) {
+        let profile = self.host().settings.profile.clone();
+        let Some(stream) = self.open(id) else { return };
+        stream.code_details = Some(reply.details.clone());
+        let mut headers = HeaderMap::new();
+        headers.push(":status", reply.status.to_string());
+        for (name, value) in &reply.headers {
+            headers.add(&profile, name, value);
+        }
+        if reply.body.is_empty() {
+            headers.remove(b"content-length");
+            headers.remove(b"content-type");
+        } else {
+            headers.replace(&profile, b"content-length", reply.body.len().to_string().as_bytes());
+            if headers.get("content-type").is_none() {
+                headers.add(&profile, b"content-type", b"text/plain");
+            }
+        }
+        let body = if stream.head_request { Vec::new() } else { reply.body };
+        let answerer = if reply.by_filter { Answerer::Filter } else { Answerer::Envoy };
+        stream.local_reply = true;
+        if !stream.response.started {
+            stream.answerer = answerer;
+            let end = body.is_empty();
+            self.headers(id, Direction::Response, headers, end);
+            if !end {
+                self.data(id, Direction::Response, body, true);
+            }
+        } else if stream.response.forwarded == Forwarded::Nothing {
+            stream.answerer = answerer;
+            let pieces = if body.is_empty() { Vec::new() } else { vec![body] };
+            stream.downstream = Some(Response { headers, pieces, trailers: None });
+            self.finish(id, Outcome::Answered);
+        } else {
+            self.finish(id, Outcome::Reset);
+        }
+    }
+
+    /// Ends a stream: the access log, then the context goes, in Envoy's order.
+    pub(crate) fn finish(&mut self, id: u32, outcome: Outcome) {
+        let Some(stream) = self.open(id) else { return };
+        stream.life = Life::Over(outcome);
+        stream.from_client.clear();
+        stream.from_upstream.clear();
+        let context = stream.context;
+        let live = stream.context_state == ContextState::Live && !stream.bypassed;
+        if live && !self.failed(id) {
+            for callback in [Callback::Log, Callback::Done, Callback::Delete] {
+                if let Some(stream) = self.stream(id) {
+                    stream.logging = callback == Callback::Log;
+                }
+                self.vm.call(callback, context, &[]);
+                self.host().stop_next = false;
+                // Nothing can be done for a stream that is over.
+                self.run_deferred();
+            }
+        }
+        let pages = self.vm.memory_pages();
+        if let Some(stream) = self.stream(id) {
+            stream.logging = false;
+            stream.context_state = ContextState::Gone;
+            stream.pages_after = pages;
+        }
+    }
+}
+
+/// An answer that Envoy makes by itself.
+pub(crate) fn envoy_reply(status: u32, body: &str, details: &str) -> LocalReply {
+    LocalReply {
+        status,
+        headers: Vec::new(),
+        body: body.as_bytes().to_vec(),
+        details: details.to_owned(),
+        by_filter: false,
+    }
+}
+
+fn headers_verdict(result: u64, stopped: bool, allow_stop_iteration: bool) -> Verdict {
+    if stopped || result > 4 {
+        return Verdict::StopAll { streaming: true };
+    }
+    match result {
+        1 if allow_stop_iteration => Verdict::Stop,
+        1 | 4 => Verdict::StopAll { streaming: true },
+        3 => Verdict::StopAll { streaming: false },
+        // 2 was "continue and end the stream" once; Envoy takes it for Continue.
+        _ => Verdict::Continue,
+    }
+}
+
+fn body_verdict(result: u64, stopped: bool) -> Verdict {
+    if stopped || result > 3 {
+        return Verdict::Drop;
+    }
+    match result {
+        0 => Verdict::Continue,
+        1 => Verdict::Buffer { streaming: false },
+        2 => Verdict::Buffer { streaming: true },
+        _ => Verdict::Drop,
+    }
+}
