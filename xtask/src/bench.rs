@@ -26,10 +26,7 @@ const MB: i64 = 1000 * KB;
 
 /// Measures and prints a table. Whether all is within its bars, or nobody asked.
 pub(crate) fn run(options: BenchOptions) -> anyhow::Result<bool> {
-    setup::targets()?;
-    setup::filter("plugin")?;
-    setup::filter("minimal-filter")?;
-    let envoy = setup::envoy()?;
+    let envoy = setup::gateway(&["plugin", "minimal-filter"])?;
     let within = if options.memory { memory::run(&envoy)? } else { cost::run(&envoy, options.n_rounds)? };
     Ok(within || !options.check)
 }

@@ -19,15 +19,20 @@ pub(crate) fn announce(step: &str) {
     eprintln!("==> {step}");
 }
 
-/// Everything that a gateway with the filter needs. Gives the path of Envoy.
-pub(crate) fn gateway() -> anyhow::Result<PathBuf> {
+/// Everything that a gateway with these filters needs. Gives the path of Envoy.
+///
+/// What may be missing is looked for first, so that nobody waits for a build to be told.
+pub(crate) fn gateway(filters: &[&str]) -> anyhow::Result<PathBuf> {
     targets()?;
-    filter("plugin")?;
-    envoy()
+    let envoy = envoy()?;
+    for package in filters {
+        filter(package)?;
+    }
+    Ok(envoy)
 }
 
 /// Adds the targets that the toolchain lacks.
-pub(crate) fn targets() -> anyhow::Result<()> {
+fn targets() -> anyhow::Result<()> {
     let missing: Vec<_> = TARGETS.into_iter().filter(|target| !has_target(target)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -48,13 +53,13 @@ pub(crate) fn components() -> anyhow::Result<()> {
 }
 
 /// Builds the filter of this package. cargo does nothing when it is up to date.
-pub(crate) fn filter(package: &str) -> anyhow::Result<()> {
+fn filter(package: &str) -> anyhow::Result<()> {
     announce(&format!("building {package} for Envoy"));
     run::checked(&mut run::cargo(&["build", "--release", "--target", "wasm32-wasip1", "--package", package]))
 }
 
 /// Finds or fetches Envoy.
-pub(crate) fn envoy() -> anyhow::Result<PathBuf> {
+fn envoy() -> anyhow::Result<PathBuf> {
     let envoy = envoy::find_or_fetch(&mut |step| announce(step))?;
     eprintln!("    Envoy: {}", from_repository(&envoy).display());
     Ok(envoy)

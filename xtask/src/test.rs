@@ -86,12 +86,8 @@ impl Report {
 }
 
 fn set_up() -> anyhow::Result<bool> {
-    setup::targets()?;
     setup::components()?;
-    for filter in FILTERS {
-        setup::filter(filter)?;
-    }
-    setup::envoy()?;
+    setup::gateway(&FILTERS)?;
     Ok(true)
 }
 

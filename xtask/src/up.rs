@@ -36,7 +36,7 @@ pub(crate) fn run(ports: &Ports) -> anyhow::Result<bool> {
     require_free("Envoy's listener", ports.listener, "--port")?;
     require_free("Envoy's admin page", ports.admin, "--admin-port")?;
     require_free("the upstream", ports.upstream, "--upstream-port")?;
-    let envoy = setup::gateway()?;
+    let envoy = setup::gateway(&["plugin"])?;
 
     let bootstrap = Bootstrap::of_repository()
         .context("envoy.yaml cannot be read")?

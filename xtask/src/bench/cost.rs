@@ -11,7 +11,7 @@ use super::{Bar, CPU_RATIO_BAR, KB, MODULE_BYTES_BAR, RESIDENT_BYTES_BAR, differ
 use crate::setup::{BELLHOP, announce};
 
 /// How many events each Envoy gets before it is measured, and in each round.
-const N_WARM_UP: usize = 3000;
+const N_WARM_UP: usize = 6000;
 const N_PER_ROUND: usize = 2000;
 
 /// Workers of the Envoys whose memory is compared. One worker bears alone what the process pays once for V8; with
@@ -22,9 +22,9 @@ const N_WORKERS: [u32; 2] = [1, 4];
 pub(super) fn run(envoy: &Path, n_rounds: usize) -> anyhow::Result<bool> {
     let rounds = cpu_rounds(envoy, n_rounds)?;
     let added = |variant: Variant| {
-        median(rounds.iter().map(|round| round[variant as usize] - round[Variant::None as usize]))
+        Spread::of(rounds.iter().map(|round| round[variant as usize] - round[Variant::None as usize]))
     };
-    let (added_minimal, added_bellhop) = (added(Variant::Minimal), added(Variant::Bellhop));
+    let (added_minimal, added_bellhop) = (added(Variant::Minimal).median, added(Variant::Bellhop).median);
     let ratio = added_bellhop / added_minimal;
     let resident = [resident_bytes(envoy, N_WORKERS[0])?, resident_bytes(envoy, N_WORKERS[1])?];
     let per_worker = |variant: Variant, which: usize| {
@@ -36,13 +36,13 @@ pub(super) fn run(envoy: &Path, n_rounds: usize) -> anyhow::Result<bool> {
     let [one, four] = N_WORKERS;
     println!(
         "
-CPU of one Envoy worker per event of {} bytes: median of {n_rounds} rounds of {N_PER_ROUND} events.
+CPU of one Envoy worker per event of {} bytes: median of {n_rounds} rounds of {N_PER_ROUND} events, half of the rounds in brackets.
 Resident memory added per worker: (Envoy with the filter - Envoy without) / workers, after {N_WARM_UP} events.
 ",
         EVENT.len()
     );
     println!(
-        "{:<16} {:>8} {:>10} {:>19} {:>19}",
+        "{:<16} {:>8} {:>22} {:>18} {:>18}",
         "",
         "CPU µs",
         "added µs",
@@ -50,11 +50,12 @@ Resident memory added per worker: (Envoy with the filter - Envoy without) / work
         format!("added, {four} workers")
     );
     for variant in VARIANTS {
-        let cpu = median(rounds.iter().map(|round| round[variant as usize]));
+        let cpu = Spread::of(rounds.iter().map(|round| round[variant as usize])).median;
+        let Spread { lower, median, upper } = added(variant);
         println!(
-            "{:<16} {cpu:>8.1} {:>10.1} {:>19} {:>19}",
+            "{:<16} {cpu:>8.1} {:>22} {:>18} {:>18}",
             variant.name(),
-            added(variant),
+            format!("{median:.1} ({lower:.1} to {upper:.1})"),
             in_mb(per_worker(variant, 0)),
             in_mb(per_worker(variant, 1)),
         );
@@ -139,20 +140,38 @@ fn resident_bytes(envoy: &Path, n_workers: u32) -> anyhow::Result<[u64; 3]> {
     Ok(resident)
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+/// The middle of some figures, and the half of them around it.
+#[derive(Debug, PartialEq)]
+struct Spread {
+    lower: f64,
+    median: f64,
+    upper: f64,
+}
+
+impl Spread {
+    /// Of at least one figure.
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut values: Vec<_> = values.collect();
+        values.sort_by(f64::total_cmp);
+        let (middle, quarter) = (values.len() / 2, values.len() / 4);
+        let median = if values.len() % 2 == 1 {
+            values[middle]
+        } else {
+            f64::midpoint(values[middle - 1], values[middle])
+        };
+        Self { lower: values[quarter], median, upper: values[values.len() - 1 - quarter] }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::Spread;
 
     #[test]
-    fn the_median_is_the_middle_one_or_between_the_middle_two() {
-        assert_eq!(median([3.0, 1.0, 2.0].into_iter()).to_bits(), 2.0_f64.to_bits());
-        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()).to_bits(), 2.5_f64.to_bits());
+    fn a_spread_is_the_middle_and_the_half_around_it() {
+        let of = |values: &[f64]| Spread::of(values.iter().copied());
+        assert_eq!(of(&[7.0]), Spread { lower: 7.0, median: 7.0, upper: 7.0 });
+        assert_eq!(of(&[3.0, 1.0, 2.0]), Spread { lower: 1.0, median: 2.0, upper: 3.0 });
+        assert_eq!(of(&[4.0, 1.0, 2.0, 3.0]), Spread { lower: 2.0, median: 2.5, upper: 3.0 });
     }
 }

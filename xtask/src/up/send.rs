@@ -35,7 +35,7 @@ const BAD: [&str; 16] = [
 
 /// Posts them and shows a table. Whether every one met its expected fate.
 pub(crate) fn send_examples() -> anyhow::Result<bool> {
-    let envoy = setup::gateway()?;
+    let envoy = setup::gateway(&["plugin"])?;
     let examples = examples::read()?;
     let shown = choose(&examples.all)?;
     let upstream = Upstream::start()?;
