@@ -111,8 +111,8 @@ impl Source {
             }
             Self::Pip(package) => {
                 let mut pip = run::program("python3");
-                pip.args(["-m", "pip", "install", "--quiet", "--upgrade", "--target"]).arg(python_packages());
-                run::checked(pip.arg(package))
+                pip.args(["-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--upgrade"]);
+                run::checked(pip.arg("--target").arg(python_packages()).arg(package))
             }
         }
     }
