@@ -34,11 +34,13 @@ pub enum CalloutAnswer {
     Now(Response),
     /// This answer, so many milliseconds later.
     After(u64, Response),
-    /// The stream to the cluster is reset: the filter gets a reply without headers.
+    /// The connection closes in the middle of the answer: the filter gets a reply without headers.
+    Broken,
+    /// The connection closes before an answer: Envoy's client answers 503 by itself.
     Reset,
-    /// The connection is refused: Envoy's router answers 503 by itself.
+    /// The connection is refused: Envoy's client answers 503 by itself.
     ConnectFailure,
-    /// No answer until the timeout, if there is one.
+    /// No answer until the timeout, if there is one: Envoy's client then answers 504 by itself.
     Silence,
 }
 
@@ -99,7 +101,7 @@ impl fmt::Debug for Cluster {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CalloutEnd {
     Answered(Response),
-    Reset,
+    Broken,
 }
 
 /// The router inside Envoy's client answers a refused connection and a timeout with a response of its own.

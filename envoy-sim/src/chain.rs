@@ -6,7 +6,6 @@ use crate::flow::{Direction, Forwarded, Iteration};
 use crate::host::{Deferred, Host, LocalReply};
 use crate::maps::HeaderMap;
 use crate::message::Response;
-use crate::profile::FailurePolicy;
 use crate::seen::{Answerer, Outcome, UpstreamSaw, Violation};
 use crate::stream::{ContextState, Life, Stream};
 use crate::vm::{Called, Vm};
@@ -84,6 +83,44 @@ impl Chain<'_> {
 
     /// Headers come from a peer.
     pub(crate) fn headers(&mut self, id: u32, direction: Direction, headers: HeaderMap, end: bool) {
+        self.begin(id, direction);
+        self.take_headers(id, direction, headers, end);
+        self.end(id, direction);
+    }
+
+    /// A piece of the body comes from a peer.
+    pub(crate) fn data(&mut self, id: u32, direction: Direction, bytes: Vec<u8>, end: bool) {
+        self.begin(id, direction);
+        self.take_data(id, direction, bytes, end);
+        self.end(id, direction);
+    }
+
+    /// Trailers come from a peer.
+    pub(crate) fn trailers(&mut self, id: u32, direction: Direction, trailers: HeaderMap) {
+        self.begin(id, direction);
+        self.take_trailers(id, direction, trailers);
+        self.end(id, direction);
+    }
+
+    fn begin(&mut self, id: u32, direction: Direction) {
+        if let Some(stream) = self.open(id) {
+            stream.deciding |= direction == Direction::Request;
+        }
+    }
+
+    /// Sends the local reply that a request frame led to, now that its verdict has been acted on.
+    fn end(&mut self, id: u32, direction: Direction) {
+        if direction == Direction::Response {
+            return;
+        }
+        let Some(stream) = self.open(id) else { return };
+        stream.deciding = false;
+        if let Some(reply) = stream.prepared_reply.take() {
+            self.send_reply(id, reply);
+        }
+    }
+
+    fn take_headers(&mut self, id: u32, direction: Direction, headers: HeaderMap, end: bool) {
         let Some(stream) = self.open(id) else { return };
         let flow = stream.flow_mut(direction);
         flow.started = true;
@@ -112,11 +149,11 @@ impl Chain<'_> {
         }
     }
 
-    /// A piece of the body comes from a peer.
-    pub(crate) fn data(&mut self, id: u32, direction: Direction, bytes: Vec<u8>, end: bool) {
+    fn take_data(&mut self, id: u32, direction: Direction, bytes: Vec<u8>, end: bool) {
         let Some(stream) = self.open(id) else { return };
         let flow = stream.flow_mut(direction);
         flow.source_ended |= end;
+        flow.received_bytes += bytes.len() as u64;
         flow.piece = bytes;
         if let Iteration::Blocked { streaming } = flow.iteration {
             flow.streaming = streaming;
@@ -139,6 +176,7 @@ impl Chain<'_> {
         flow.body_shown = true;
         if flow.buffering {
             flow.hold_piece();
+            // Over the limit of a request, Envoy still shows the body before it answers 413.
             self.check_limit(id, direction);
         }
         let Some(stream) = self.open(id) else { return };
@@ -187,8 +225,7 @@ impl Chain<'_> {
         }
     }
 
-    /// Trailers come from a peer.
-    pub(crate) fn trailers(&mut self, id: u32, direction: Direction, trailers: HeaderMap) {
+    fn take_trailers(&mut self, id: u32, direction: Direction, trailers: HeaderMap) {
         let Some(stream) = self.open(id) else { return };
         let flow = stream.flow_mut(direction);
         flow.trailers = Some(trailers);
@@ -259,9 +296,7 @@ impl Chain<'_> {
     }
 
     fn fail(&mut self, id: u32) -> Verdict {
-        if self.host().settings.profile.failure_policy == FailurePolicy::Open {
-            return Verdict::Continue;
-        }
+        // Fail open lets later streams past; this one is answered whatever the policy.
         if let Some(stream) = self.open(id)
             && !stream.failed_reply
         {
@@ -435,21 +470,33 @@ impl Chain<'_> {
     /// Answers in upstream's stead. Before a response has begun it passes the filter's response callbacks; while
     /// the response's headers are still held it goes straight out; after that only a reset is left.
     pub(crate) fn local_reply(&mut self, id: u32, reply: LocalReply) {
-        let profile = self.host().settings.profile.clone();
+        let Some(stream) = self.open(id) else { return };
+        if stream.deciding {
+            // The first reply counts.
+            stream.local_reply = true;
+            stream.prepared_reply.get_or_insert(reply);
+            return;
+        }
+        self.send_reply(id, reply);
+    }
+
+    fn send_reply(&mut self, id: u32, reply: LocalReply) {
+        let settings = self.host().settings.clone();
+        let joined = &settings.profile.joined_response_headers;
         let Some(stream) = self.open(id) else { return };
         stream.code_details = Some(reply.details.clone());
         let mut headers = HeaderMap::new();
         headers.push(":status", reply.status.to_string());
         for (name, value) in &reply.headers {
-            headers.add(&profile, name, value);
+            headers.add(joined, name, value);
         }
         if reply.body.is_empty() {
             headers.remove(b"content-length");
             headers.remove(b"content-type");
         } else {
-            headers.replace(&profile, b"content-length", reply.body.len().to_string().as_bytes());
+            headers.replace(joined, b"content-length", reply.body.len().to_string().as_bytes());
             if headers.get("content-type").is_none() {
-                headers.add(&profile, b"content-type", b"text/plain");
+                headers.add(joined, b"content-type", b"text/plain");
             }
         }
         let body = if stream.head_request { Vec::new() } else { reply.body };

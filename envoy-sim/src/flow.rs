@@ -47,6 +47,8 @@ pub(crate) struct Flow {
     pub(crate) held: Option<Vec<u8>>,
     /// The piece that the running body callback is about.
     pub(crate) piece: Vec<u8>,
+    /// Bytes of the body that the peer has sent.
+    pub(crate) received_bytes: u64,
     /// Whether the peer has sent its last byte.
     pub(crate) source_ended: bool,
     /// Whether the filter has been told of the end.
@@ -73,6 +75,7 @@ impl Default for Flow {
             forwarded: Forwarded::Nothing,
             held: None,
             piece: Vec::new(),
+            received_bytes: 0,
             source_ended: false,
             told_end: false,
             streaming: false,

@@ -32,7 +32,7 @@ pub use maps::HeaderMap;
 pub use message::{Request, Response, Upstream, UpstreamFailure};
 pub use metrics::{MetricKind, Metrics};
 pub use module::Module;
-pub use profile::{EnvoyProfile, FailurePolicy};
+pub use profile::{EnvoyProfile, FailurePolicy, Protocol};
 pub use seen::{Answerer, Fuel, Outcome, Seen, UpstreamSaw, Violation, WaitingFor};
 pub use setup::Setup;
 pub use shared::{Conflicts, LogLine};

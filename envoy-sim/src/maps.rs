@@ -1,10 +1,10 @@
 //! Header maps as Envoy keeps them: byte strings, several values a name, lower-case names. It knows no phase.
 
-use crate::profile::EnvoyProfile;
+use std::collections::BTreeSet;
 
 /// An ordered multi-map of byte strings. Names are lower-case.
 ///
-/// A name that Envoy keeps in a fixed slot ([`EnvoyProfile::joined_headers`]) holds one entry: a
+/// A name that Envoy keeps in a fixed slot ([`EnvoyProfile::joined_request_headers`](crate::EnvoyProfile::joined_request_headers)) holds one entry: a
 /// repeated value is joined to it with a comma. Every other name may stand several times.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeaderMap {
@@ -65,13 +65,13 @@ impl HeaderMap {
     }
 
     /// Adds an entry as Envoy does: pseudo-headers stand first, slots join.
-    pub(crate) fn add(&mut self, profile: &EnvoyProfile, name: &[u8], value: &[u8]) {
+    pub(crate) fn add(&mut self, joined: &BTreeSet<Vec<u8>>, name: &[u8], value: &[u8]) {
         let name = name.to_ascii_lowercase();
-        if let Some(delimiter) = profile.join_delimiter(&name)
+        if joined.contains(&name)
             && let Some((_, old)) = self.entries.iter_mut().find(|(key, _)| *key == name)
         {
             if !old.is_empty() && !value.is_empty() {
-                old.extend_from_slice(delimiter);
+                old.push(b',');
             }
             old.extend_from_slice(value);
             return;
@@ -84,13 +84,10 @@ impl HeaderMap {
         self.entries.insert(at, (name, value.to_vec()));
     }
 
-    /// Sets the first value of `name` and leaves further ones alone, or adds it: Envoy's `setCopy`.
-    pub(crate) fn replace(&mut self, profile: &EnvoyProfile, name: &[u8], value: &[u8]) {
-        let key = name.to_ascii_lowercase();
-        match self.entries.iter_mut().find(|(existing, _)| *existing == key) {
-            Some((_, old)) => *old = value.to_vec(),
-            None => self.add(profile, &key, value),
-        }
+    /// Removes every value of `name` and adds one: a replaced header moves to the end.
+    pub(crate) fn replace(&mut self, joined: &BTreeSet<Vec<u8>>, name: &[u8], value: &[u8]) {
+        self.remove(name);
+        self.add(joined, name, value);
     }
 
     /// Removes every value of `name`.
@@ -100,10 +97,10 @@ impl HeaderMap {
     }
 
     /// A copy in which Envoy's joining has been done, as the codec builds it.
-    pub(crate) fn as_received(&self, profile: &EnvoyProfile) -> Self {
+    pub(crate) fn as_received(&self, joined: &BTreeSet<Vec<u8>>) -> Self {
         let mut map = Self::new();
         for (name, value) in &self.entries {
-            map.add(profile, name, value);
+            map.add(joined, name, value);
         }
         map
     }
@@ -185,10 +182,9 @@ mod tests {
     }
 
     #[test]
-    fn replacing_touches_only_the_first_of_several_values() {
-        let profile = EnvoyProfile::default();
-        let mut map: HeaderMap = [("x", "1"), ("x", "2")].into_iter().collect();
-        map.replace(&profile, b"X", b"3");
-        assert_eq!(map.values("x").collect::<Vec<_>>(), [b"3", b"2"]);
+    fn replacing_removes_every_value_and_moves_the_header_to_the_end() {
+        let mut map: HeaderMap = [("x", "1"), ("x", "2"), ("y", "3")].into_iter().collect();
+        map.replace(&BTreeSet::new(), b"X", b"4");
+        assert_eq!(map, [("y", "3"), ("x", "4")].into_iter().collect());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use wasmtime::{Config, Engine, ExternType};
+use wasmtime::{Config, Engine, ExternType, OptLevel};
 
 use crate::error::Error;
 use crate::host::Host;
@@ -35,7 +35,8 @@ impl Module {
     /// If it is not a module, imports what Envoy does not offer, or lacks an ABI version or an allocator.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let mut config = Config::new();
-        config.consume_fuel(true);
+        // Compiling quickly matters more to a test than running quickly; fuel is the same.
+        config.consume_fuel(true).cranelift_opt_level(OptLevel::None);
         let engine = Engine::new(&config).map_err(Error::Compile)?;
         let module = wasmtime::Module::new(&engine, bytes).map_err(Error::Compile)?;
 

@@ -2,6 +2,7 @@
 
 use crate::host::Host;
 use crate::maps::HeaderMap;
+use crate::profile::Protocol;
 use crate::stream::Stream;
 
 /// The value of a path whose elements are joined by zero bytes.
@@ -32,8 +33,10 @@ fn number(value: u64) -> Option<Vec<u8>> {
     Some(value.to_le_bytes().to_vec())
 }
 
+/// All values of a name, joined with commas: unlike the header getter, which gives the first.
 fn text(map: &HeaderMap, name: &str) -> Option<Vec<u8>> {
-    map.get(name).map(<[u8]>::to_vec)
+    let values: Vec<&[u8]> = map.values(name).collect();
+    (!values.is_empty()).then(|| values.join(&b","[..]))
 }
 
 fn request(stream: &Stream, host: &Host, rest: &[&[u8]]) -> Option<Vec<u8>> {
@@ -45,11 +48,14 @@ fn request(stream: &Stream, host: &Host, rest: &[&[u8]]) -> Option<Vec<u8>> {
             // Known once the stream is complete, which is when it is logged.
             if stream.logging { number(host.shared.lock().now_ns - stream.opened_ns) } else { None }
         }
-        [b"protocol"] => Some(b"HTTP/1.1".to_vec()),
+        [b"protocol"] => Some(match host.settings.profile.downstream {
+            Protocol::Http1 => b"HTTP/1.1".to_vec(),
+            Protocol::Http2 => b"HTTP/2".to_vec(),
+        }),
         [b"size"] => {
             let length =
                 headers.and_then(|map| map.text("content-length")).and_then(|text| text.parse().ok());
-            number(length.unwrap_or_else(|| received(stream)))
+            number(length.unwrap_or(flow.received_bytes))
         }
         [b"headers", name] => text(headers?, &String::from_utf8_lossy(name)),
         [b"path"] => text(headers?, ":path"),
@@ -70,12 +76,6 @@ fn request(stream: &Stream, host: &Host, rest: &[&[u8]]) -> Option<Vec<u8>> {
         [b"id"] => text(headers?, "x-request-id"),
         _ => None,
     }
-}
-
-fn received(stream: &Stream) -> u64 {
-    let flow = &stream.request;
-    let upstream = stream.upstream.as_ref().map_or(0, |saw| saw.body.len());
-    (flow.held.as_ref().map_or(0, Vec::len) + flow.piece.len() + upstream) as u64
 }
 
 fn response(stream: &Stream, rest: &[&[u8]]) -> Option<Vec<u8>> {

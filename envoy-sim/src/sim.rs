@@ -1,6 +1,7 @@
 //! The world around the workers: clock, scheduling, upstream, callouts, and the test's handles on them.
 //! What a frame does inside the filter chain is in `crate::chain`.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::maps::HeaderMap;
 use crate::message::{Request, Response, Upstream, UpstreamFailure};
 use crate::metrics::Metrics;
 use crate::module::Module;
+use crate::profile::{EnvoyProfile, Protocol};
 use crate::rng::Rng;
 use crate::seen::{Answerer, Fuel, Outcome, Seen, WaitingFor};
 use crate::setup::Setup;
@@ -100,7 +102,7 @@ impl Simulator {
             drop(start(0)?);
         }
         let workers = (0..setup.workers).map(&mut start).collect::<Result<_, _>>()?;
-        Ok(Self {
+        let mut sim = Self {
             workers,
             shared,
             clusters: setup.clusters,
@@ -108,7 +110,9 @@ impl Simulator {
             callouts: Vec::new(),
             placed: Vec::new(),
             rng,
-        })
+        };
+        sim.after_event()?;
+        Ok(sim)
     }
 
     /// A handle on one worker.
@@ -501,7 +505,7 @@ impl Simulator {
                 let pending = self.pending.remove(index);
                 let end = match pending.answer {
                     Some((due, end)) if due <= now_ns => end,
-                    Some(_) | None => router_answer(504, "upstream request timeout"),
+                    Some(_) | None => router_answers(UpstreamFailure::Timeout),
                 };
                 let request = &pending.request;
                 self.workers[request.worker].callout_ended(request.id, request.context, end);
@@ -523,6 +527,7 @@ impl Simulator {
 
     fn upstream_acts(&mut self, id: u32) {
         let worker = self.placed[id as usize];
+        let settings = self.workers[worker].host().settings.clone();
         let Some(stream) = self.workers[worker].host_mut().streams.get_mut(&id) else { return };
         if let Some(frame) = stream.from_upstream.pop_front() {
             self.workers[worker].frame(id, Direction::Response, frame);
@@ -533,12 +538,15 @@ impl Simulator {
             Upstream::Answers(response) | Upstream::AnswersEarly(response) => {
                 stream.answerer = Answerer::Upstream;
                 stream.code_details = Some("via_upstream".to_owned());
-                stream.from_upstream = response_frames(response, stream.head_request);
+                stream.from_upstream = response_frames(response, stream.head_request, &settings.profile);
                 if let Some(frame) = stream.from_upstream.pop_front() {
                     self.workers[worker].frame(id, Direction::Response, frame);
                 }
             }
             Upstream::Fails(failure) => {
+                if matches!(failure, UpstreamFailure::NoHealthyHost | UpstreamFailure::ConnectFailure) {
+                    stream.upstream = None;
+                }
                 let (status, body, details) = failure.reply();
                 let reply = envoy_reply(u32::from(status), body, details);
                 self.workers[worker].chain().local_reply(id, reply);
@@ -626,17 +634,26 @@ fn upstream_can_act(stream: &Stream) -> bool {
     }
 }
 
-fn response_frames(response: Response, head_request: bool) -> std::collections::VecDeque<Frame> {
-    let pieces = if head_request { Vec::new() } else { response.pieces };
+fn response_frames(response: Response, head_request: bool, profile: &EnvoyProfile) -> VecDeque<Frame> {
+    let mut pieces = if head_request { Vec::new() } else { response.pieces };
     let trailers = response.trailers;
+    if profile.upstream == Protocol::Http1 && trailers.is_none() && !pieces.is_empty() {
+        pieces.push(Vec::new());
+    }
+    let headers = response.headers.as_received(&profile.joined_response_headers);
     let last = pieces.len();
-    let mut frames = std::collections::VecDeque::new();
-    frames.push_back(Frame::Headers { headers: response.headers, end: last == 0 && trailers.is_none() });
+    let mut frames = VecDeque::new();
+    frames.push_back(Frame::Headers { headers, end: last == 0 && trailers.is_none() });
     for (index, bytes) in pieces.into_iter().enumerate() {
         frames.push_back(Frame::Data { bytes, end: index + 1 == last && trailers.is_none() });
     }
     frames.extend(trailers.map(Frame::Trailers));
     frames
+}
+
+fn router_answers(failure: UpstreamFailure) -> CalloutEnd {
+    let (status, body, _) = failure.reply();
+    router_answer(status, body)
 }
 
 /// When an answer arrives, if ever.
@@ -646,11 +663,9 @@ fn answer_time(answer: CalloutAnswer, now_ns: u64) -> Option<(u64, CalloutEnd)> 
         CalloutAnswer::After(delay_ms, response) => {
             Some((now_ns.saturating_add(delay_ms.saturating_mul(1_000_000)), CalloutEnd::Answered(response)))
         }
-        CalloutAnswer::Reset => Some((now_ns, CalloutEnd::Reset)),
-        CalloutAnswer::ConnectFailure => {
-            let (status, body, _) = UpstreamFailure::ConnectFailure.reply();
-            Some((now_ns, router_answer(status, body)))
-        }
+        CalloutAnswer::Broken => Some((now_ns, CalloutEnd::Broken)),
+        CalloutAnswer::Reset => Some((now_ns, router_answers(UpstreamFailure::Reset))),
+        CalloutAnswer::ConnectFailure => Some((now_ns, router_answers(UpstreamFailure::ConnectFailure))),
         CalloutAnswer::Silence => None,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::abi::Callback;
 use crate::flow::{Direction, Flow};
+use crate::host::LocalReply;
 use crate::maps::HeaderMap;
 use crate::message::{Response, Upstream};
 use crate::seen::{Answerer, Outcome, UpstreamSaw, Violation};
@@ -55,6 +56,9 @@ pub(crate) struct Stream {
     pub(crate) life: Life,
     pub(crate) head_request: bool,
     pub(crate) local_reply: bool,
+    /// A request callback is running: a local reply waits until its verdict has been acted on.
+    pub(crate) deciding: bool,
+    pub(crate) prepared_reply: Option<LocalReply>,
     /// The 503 of a failed VM went out: response callbacks are skipped.
     pub(crate) failed_reply: bool,
     pub(crate) code_details: Option<String>,

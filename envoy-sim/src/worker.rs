@@ -1,6 +1,6 @@
 //! One worker thread of Envoy: its VM, reload after a trap, ticks, and opening streams. It schedules nothing.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::abi::Callback;
@@ -11,7 +11,7 @@ use crate::flow::{Direction, Flow};
 use crate::host::{Host, ROOT, Settings};
 use crate::message::{End, Request};
 use crate::module::Module;
-use crate::profile::FailurePolicy;
+use crate::profile::{FailurePolicy, Protocol};
 use crate::rng::Rng;
 use crate::seen::Answerer;
 use crate::shared::SharedHandle;
@@ -113,6 +113,8 @@ impl Worker {
             life: Life::Open,
             head_request,
             local_reply: false,
+            deciding: false,
+            prepared_reply: None,
             failed_reply: false,
             code_details: None,
             filter_state: BTreeMap::new(),
@@ -190,11 +192,11 @@ impl Worker {
                 response.body().len() as u32,
                 response.trailers.as_ref().map_or(0, |trailers| trailers.len() as u32),
             ],
-            CalloutEnd::Reset => [token, 0, 0, 0],
+            CalloutEnd::Broken => [token, 0, 0, 0],
         };
         let stream = self.host().stream_of(asked_by);
         let host = self.host_mut();
-        if end == CalloutEnd::Reset {
+        if end == CalloutEnd::Broken {
             // `BrokenConnection`, and the word that Envoy gives.
             host.status = (11, "reset");
         }
@@ -237,10 +239,13 @@ impl Worker {
 
 /// The frames of a request in the order in which they arrive.
 fn frames(request: &Request, settings: &Settings) -> VecDeque<Frame> {
-    let headers = request.headers.as_received(&settings.profile);
-    let trailers = request.trailers.as_ref().map(|trailers| trailers.as_received(&settings.profile));
+    let headers = request.headers.as_received(&settings.profile.joined_request_headers);
+    let trailers = request.trailers.as_ref().map(|trailers| trailers.as_received(&BTreeSet::new()));
     let mut pieces = request.pieces.clone();
-    if request.end == End::EmptyPiece {
+    let http1 = settings.profile.downstream == Protocol::Http1;
+    let separate_end =
+        http1 && request.end == End::Natural && request.trailers.is_none() && !pieces.is_empty();
+    if request.end == End::EmptyPiece || separate_end {
         pieces.push(Vec::new());
     }
     let ends = request.end != End::Never && trailers.is_none();

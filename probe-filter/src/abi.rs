@@ -361,8 +361,8 @@ extern "C" fn proxy_on_context_create(context: u32, root: u32) {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_vm_start(_context: u32, _size: usize) -> bool {
-    probe::root("start")
+extern "C" fn proxy_on_vm_start(_context: u32, size: usize) -> bool {
+    probe::start(size)
 }
 
 #[unsafe(no_mangle)]

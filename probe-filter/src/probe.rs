@@ -24,6 +24,7 @@ thread_local! {
 const ROOT: u32 = 1;
 const INFO: u32 = 2;
 const REQUEST_HEADERS: u32 = 0;
+const VM_CONFIGURATION: u32 = 6;
 const PLUGIN_CONFIGURATION: u32 = 7;
 
 /// Phases that a request can script, each in the header `x-probe-<phase>`.
@@ -41,24 +42,34 @@ const PHASES: &[&str] = &[
     "done",
 ];
 
-pub(crate) fn context_create(context: u32, _root: u32) {
-    SCRIPTS.with_borrow_mut(|scripts| scripts.insert(context, Script::default()));
+pub(crate) fn context_create(context: u32, root: u32) {
+    let mark = if root == 0 { "/root".to_owned() } else { String::new() };
+    SCRIPTS.with_borrow_mut(|scripts| scripts.insert(context, Script { mark, ..Script::default() }));
 }
 
-/// Reads the configuration: one `phase: commands` a line.
+/// The VM starts: its configuration has the commands of that phase.
+pub(crate) fn start(size: usize) -> bool {
+    read_configuration(VM_CONFIGURATION, size);
+    root("start")
+}
+
 pub(crate) fn configure(size: usize) -> bool {
-    let (_, text) = abi::get_buffer(PLUGIN_CONFIGURATION, 0, size);
+    read_configuration(PLUGIN_CONFIGURATION, size);
+    root("configure")
+}
+
+/// Reads a configuration: one `phase: commands` a line.
+fn read_configuration(kind: u32, size: usize) {
+    let (_, text) = abi::get_buffer(kind, 0, size);
     let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
     SCRIPTS.with_borrow_mut(|scripts| {
         let script = scripts.entry(ROOT).or_default();
-        script.mark = "/root".to_owned();
         for line in text.lines() {
             if let Some((phase, commands)) = line.split_once(": ") {
                 script.phases.insert(phase.to_owned(), commands.to_owned());
             }
         }
     });
-    root("configure")
 }
 
 /// A callback of the root context. True unless a command returned 0.

@@ -94,7 +94,7 @@ fn buffer(host: &Host, kind: BufferType) -> HostResult<Vec<u8>> {
         BufferType::PluginConfiguration if host.configuration_shown => host.settings.configuration.clone(),
         BufferType::CallResponseBody => match &host.call_end {
             Some(CalloutEnd::Answered(response)) => response.body(),
-            Some(CalloutEnd::Reset) | None => return Err(Status::NotFound.into()),
+            Some(CalloutEnd::Broken) | None => return Err(Status::NotFound.into()),
         },
         BufferType::PluginConfiguration => return Err(Status::NotFound.into()),
         BufferType::CallData

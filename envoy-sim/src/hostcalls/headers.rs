@@ -1,5 +1,7 @@
 //! The header maps, with Envoy's rule which of them can be read and changed now.
 
+use std::collections::BTreeSet;
+
 use wasmtime::{Caller, Linker};
 
 use crate::abi::{MapType, Status};
@@ -8,7 +10,6 @@ use crate::flow::{Direction, Forwarded};
 use crate::guest::{Guest, HostResult, run};
 use crate::host::Host;
 use crate::maps::{HeaderMap, unmarshal};
-use crate::profile::EnvoyProfile;
 use crate::seen::Violation;
 use crate::trace::shorten;
 
@@ -68,10 +69,10 @@ pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
                 let kind = map_type(guest, kind)?;
                 let pairs = unmarshal(&guest.read(at, len)?);
                 let change = Some(("proxy_set_header_map_pairs", "*"));
-                with_map(guest.host_mut(), kind, change, |map, profile| {
+                with_map(guest.host_mut(), kind, change, |map, joined| {
                     *map = HeaderMap::new();
                     for (name, value) in &pairs {
-                        map.add(profile, name, value);
+                        map.add(joined, name, value);
                     }
                 })
             })
@@ -99,11 +100,11 @@ pub(super) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
                     let (kind, key) = named(guest, kind, key_at, key_len)?;
                     let value = guest.read_arg(at, len)?;
                     let name = String::from_utf8_lossy(&key);
-                    with_map(guest.host_mut(), kind, Some((call, &*name)), |map, profile| {
+                    with_map(guest.host_mut(), kind, Some((call, &*name)), |map, joined| {
                         if replace {
-                            map.replace(profile, &key, &value);
+                            map.replace(joined, &key, &value);
                         } else {
-                            map.add(profile, &key, &value);
+                            map.add(joined, &key, &value);
                         }
                     })
                 })
@@ -121,14 +122,19 @@ fn map_type(guest: &mut Guest<'_, '_>, kind: u32) -> HostResult<MapType> {
 
 fn named(guest: &mut Guest<'_, '_>, kind: u32, at: u32, len: u32) -> HostResult<(MapType, Vec<u8>)> {
     let kind = map_type(guest, kind)?;
-    Ok((kind, guest.read_arg(at, len)?))
+    let name = guest.read_arg(at, len)?;
+    // Envoy keeps the host of a request under one name only.
+    if kind == MapType::RequestHeaders && name.eq_ignore_ascii_case(b"host") {
+        return Ok((kind, b":authority".to_vec()));
+    }
+    Ok((kind, name))
 }
 
 /// The map that a getter reads, or `None` where Envoy has none at this moment.
 fn readable(host: &Host, kind: MapType) -> Option<&HeaderMap> {
     let answered = match &host.call_end {
         Some(CalloutEnd::Answered(response)) => Some(response),
-        Some(CalloutEnd::Reset) | None => None,
+        Some(CalloutEnd::Broken) | None => None,
     };
     match kind {
         MapType::CallResponseHeaders => return answered.map(|response| &response.headers),
@@ -177,7 +183,7 @@ fn with_map(
     host: &mut Host,
     kind: MapType,
     change: Option<(&'static str, &str)>,
-    act: impl FnOnce(&mut HeaderMap, &EnvoyProfile),
+    act: impl FnOnce(&mut HeaderMap, &BTreeSet<Vec<u8>>),
 ) -> HostResult {
     let settings = host.settings.clone();
     let (direction, trailers) = place(kind).ok_or(Status::BadArgument)?;
@@ -192,13 +198,17 @@ fn with_map(
         }
         let shown = flow.trailers_shown;
         let map = flow.trailers.as_mut().filter(|_| shown).ok_or(Status::BadArgument)?;
-        act(map, &settings.profile);
+        act(map, &BTreeSet::new());
         return Ok(());
     }
     if !flow.headers_shown {
         return Err(Status::BadArgument.into());
     }
-    act(&mut flow.headers, &settings.profile);
+    let joined = match direction {
+        Direction::Request => &settings.profile.joined_request_headers,
+        Direction::Response => &settings.profile.joined_response_headers,
+    };
+    act(&mut flow.headers, joined);
     let left = flow.forwarded >= Forwarded::Headers;
     let Some((call, name)) = change else { return Ok(()) };
     if direction == Direction::Request {

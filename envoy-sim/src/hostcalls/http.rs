@@ -128,7 +128,7 @@ fn dispatch(
         for (name, value) in &pairs {
             // Envoy knows `host` only as `:authority`.
             let name: &[u8] = if name.eq_ignore_ascii_case(b"host") { b":authority" } else { name };
-            map.add(&settings.profile, name, value);
+            map.add(&settings.profile.joined_request_headers, name, value);
         }
         map
     };
@@ -137,7 +137,11 @@ fn dispatch(
         return Err(Status::BadArgument.into());
     }
     if !body.is_empty() {
-        headers.replace(&settings.profile, b"content-length", body.len().to_string().as_bytes());
+        headers.replace(
+            &settings.profile.joined_request_headers,
+            b"content-length",
+            body.len().to_string().as_bytes(),
+        );
     }
     host.next_callout += 4;
     if host.settings.clusters.get(&cluster) == Some(&false) {

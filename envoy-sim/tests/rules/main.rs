@@ -1,4 +1,6 @@
 //! The simulator's rules, shown with the probe filter.
 
 mod guest;
+mod probes;
 mod streams;
+mod world;
