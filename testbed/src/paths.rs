@@ -2,11 +2,20 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-/// The root of the repository: the folder of the workspace manifest.
+/// The root of the repository: the folder above the member that cargo runs, else above this crate.
+///
+/// Cargo's word counts first: two checkouts that share a build folder share binaries, and then the path at build time
+/// may be the other one's.
 pub fn repository() -> &'static Path {
-    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    crate_folder.parent().unwrap_or(crate_folder)
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let running = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let above = running.as_deref().and_then(Path::parent).filter(|root| root.join("testbed").is_dir());
+        let built = Path::new(env!("CARGO_MANIFEST_DIR"));
+        above.or(built.parent()).unwrap_or(built).to_owned()
+    })
 }
 
 /// Cargo's build folder: `CARGO_TARGET_DIR` (a relative one counts from the repository's root), else `target`.

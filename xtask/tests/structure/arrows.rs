@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
 const OWNERS: [(&str, &[&str]); 4] = [
     ("h2", &["testbed"]),
     ("lexopt", &["xtask"]),
-    ("proxy-wasm", &["minimal-filter", "plugin", "probe-filter"]),
+    ("proxy-wasm", &["minimal-filter", "plugin"]),
     ("wasmtime", &["envoy-sim"]),
 ];
 
