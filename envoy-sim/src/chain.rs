@@ -1,13 +1,15 @@
 //! Envoy's filter chain around one filter: how frames, verdicts, holds, local replies and ends interlock.
 //! It does not decide what happens next in the world; `crate::sim` does.
 
+mod onward;
+mod reply;
+
 use crate::abi::Callback;
 use crate::flow::{Direction, Forwarded, Iteration};
-use crate::host::{Deferred, Host, LocalReply};
+use crate::host::{Deferred, Host};
 use crate::maps::HeaderMap;
-use crate::message::Response;
-use crate::seen::{Answerer, Outcome, UpstreamSaw, Violation};
-use crate::stream::{ContextState, Life, Stream};
+use crate::seen::Outcome;
+use crate::stream::{ContextState, Stream};
 use crate::vm::{Called, Vm};
 
 /// What the chain does after a callback, in Envoy's words.
@@ -47,6 +49,8 @@ fn callback(direction: Direction, part: Part) -> Callback {
     }
 }
 
+pub(crate) use reply::envoy_reply;
+
 /// The filter chain of the streams of one VM.
 pub(crate) struct Chain<'a> {
     pub(crate) vm: &'a mut Vm,
@@ -78,8 +82,6 @@ impl Chain<'_> {
         let generation = self.vm.store.data().generation;
         self.vm.has_failed() || self.get(id).is_some_and(|stream| stream.generation != generation)
     }
-
-    // === frames ===
 
     /// Headers come from a peer.
     pub(crate) fn headers(&mut self, id: u32, direction: Direction, headers: HeaderMap, end: bool) {
@@ -316,245 +318,6 @@ impl Chain<'_> {
                 Deferred::Reset(id) => self.finish(id, Outcome::Reset),
             }
         }
-    }
-
-    // === going on ===
-
-    fn resume_by_filter(&mut self, id: u32, direction: Direction) {
-        let Some(stream) = self.open(id) else { return };
-        let flow = stream.flow(direction);
-        if flow.iteration == Iteration::Running && (flow.forwarded != Forwarded::Nothing || !flow.started) {
-            let request = direction == Direction::Request;
-            stream.violations.push(Violation::ResumedRunning { request });
-        }
-        self.resume(id, direction);
-    }
-
-    /// Lets everything held of a direction go on. Frames of a blocked direction are shown to the filter now.
-    fn resume(&mut self, id: u32, direction: Direction) {
-        let Some(stream) = self.open(id) else { return };
-        if direction == Direction::Request && stream.local_reply {
-            return;
-        }
-        let flow = stream.flow_mut(direction);
-        if !flow.started {
-            return;
-        }
-        if matches!(flow.iteration, Iteration::Blocked { .. }) {
-            flow.replaying = true;
-        }
-        flow.iteration = Iteration::Running;
-        let replaying = flow.replaying;
-        if flow.forwarded == Forwarded::Nothing {
-            let end = flow.source_ended && flow.held.is_none() && flow.trailers.is_none();
-            self.forward_headers(id, direction, end);
-        }
-        let Some(stream) = self.open(id) else { return };
-        let flow = stream.flow_mut(direction);
-        let had_trailers = flow.trailers.is_some();
-        let end = flow.source_ended && !had_trailers;
-        if let Some(held) = flow.held.take() {
-            if replaying {
-                flow.piece = held;
-                self.show_data(id, direction, end, true);
-            } else {
-                self.forward_data(id, direction, held, end);
-            }
-        }
-        if had_trailers && self.is_open(id) {
-            if replaying {
-                let blocked =
-                    self.get(id).is_some_and(|stream| stream.flow(direction).iteration != Iteration::Running);
-                // A filter that holds the replayed body is still shown the trailers.
-                let _ = blocked;
-                self.show_trailers(id, direction);
-            } else {
-                self.forward_trailers(id, direction);
-            }
-        }
-        if let Some(stream) = self.stream(id) {
-            stream.flow_mut(direction).replaying = false;
-        }
-    }
-
-    fn forward_headers(&mut self, id: u32, direction: Direction, end: bool) {
-        let Some(stream) = self.open(id) else { return };
-        let flow = stream.flow_mut(direction);
-        flow.forwarded = if end { Forwarded::End } else { Forwarded::Headers };
-        let headers = flow.headers.clone();
-        match direction {
-            Direction::Request => {
-                stream.upstream =
-                    Some(UpstreamSaw { headers, body: Vec::new(), trailers: None, complete: end });
-            }
-            Direction::Response => {
-                stream.downstream = Some(Response { headers, pieces: Vec::new(), trailers: None });
-                if end {
-                    self.finish(id, Outcome::Answered);
-                }
-            }
-        }
-    }
-
-    fn forward_data(&mut self, id: u32, direction: Direction, bytes: Vec<u8>, end: bool) {
-        let Some(stream) = self.open(id) else { return };
-        // Trailers that the filter made at the last piece follow it and carry the end.
-        let made_trailers = end && stream.flow(direction).trailers.is_some();
-        let end = end && !made_trailers;
-        if end {
-            stream.flow_mut(direction).forwarded = Forwarded::End;
-        }
-        match direction {
-            Direction::Request => {
-                if let Some(upstream) = &mut stream.upstream {
-                    upstream.body.extend(bytes);
-                    upstream.complete |= end;
-                }
-            }
-            Direction::Response => {
-                if let Some(downstream) = &mut stream.downstream
-                    && !bytes.is_empty()
-                {
-                    downstream.pieces.push(bytes);
-                }
-                if end {
-                    self.finish(id, Outcome::Answered);
-                }
-            }
-        }
-        if made_trailers {
-            self.forward_trailers(id, direction);
-        }
-    }
-
-    fn forward_trailers(&mut self, id: u32, direction: Direction) {
-        let Some(stream) = self.open(id) else { return };
-        let flow = stream.flow_mut(direction);
-        flow.forwarded = Forwarded::End;
-        let trailers = flow.trailers.clone();
-        match direction {
-            Direction::Request => {
-                if let Some(upstream) = &mut stream.upstream {
-                    upstream.trailers = trailers;
-                    upstream.complete = true;
-                }
-            }
-            Direction::Response => {
-                if let Some(downstream) = &mut stream.downstream {
-                    downstream.trailers = trailers;
-                }
-                self.finish(id, Outcome::Answered);
-            }
-        }
-    }
-
-    /// Answers for the peer if more is held than the limit allows. False if the stream did not survive.
-    fn check_limit(&mut self, id: u32, direction: Direction) -> bool {
-        let limit = self.host().settings.profile.buffer_limit_bytes;
-        let Some(stream) = self.open(id) else { return false };
-        let flow = stream.flow(direction);
-        let held = flow.held.as_ref().map_or(0, Vec::len);
-        if limit == 0 || held <= limit || flow.streaming {
-            return true;
-        }
-        let reply = match direction {
-            Direction::Request => envoy_reply(413, "Payload Too Large", "request_payload_too_large"),
-            Direction::Response => envoy_reply(500, "Internal Server Error", "response_payload_too_large"),
-        };
-        self.local_reply(id, reply);
-        false
-    }
-
-    // === answers ===
-
-    /// Answers in upstream's stead. Before a response has begun it passes the filter's response callbacks; while
-    /// the response's headers are still held it goes straight out; after that only a reset is left.
-    pub(crate) fn local_reply(&mut self, id: u32, reply: LocalReply) {
-        let Some(stream) = self.open(id) else { return };
-        if stream.deciding {
-            // The first reply counts.
-            stream.local_reply = true;
-            stream.prepared_reply.get_or_insert(reply);
-            return;
-        }
-        self.send_reply(id, reply);
-    }
-
-    fn send_reply(&mut self, id: u32, reply: LocalReply) {
-        let settings = self.host().settings.clone();
-        let joined = &settings.profile.joined_response_headers;
-        let Some(stream) = self.open(id) else { return };
-        stream.code_details = Some(reply.details.clone());
-        let mut headers = HeaderMap::new();
-        headers.push(":status", reply.status.to_string());
-        for (name, value) in &reply.headers {
-            headers.add(joined, name, value);
-        }
-        if reply.body.is_empty() {
-            headers.remove(b"content-length");
-            headers.remove(b"content-type");
-        } else {
-            headers.replace(joined, b"content-length", reply.body.len().to_string().as_bytes());
-            if headers.get("content-type").is_none() {
-                headers.add(joined, b"content-type", b"text/plain");
-            }
-        }
-        let body = if stream.head_request { Vec::new() } else { reply.body };
-        let answerer = if reply.by_filter { Answerer::Filter } else { Answerer::Envoy };
-        stream.local_reply = true;
-        if !stream.response.started {
-            stream.answerer = answerer;
-            let end = body.is_empty();
-            self.headers(id, Direction::Response, headers, end);
-            if !end {
-                self.data(id, Direction::Response, body, true);
-            }
-        } else if stream.response.forwarded == Forwarded::Nothing {
-            stream.answerer = answerer;
-            let pieces = if body.is_empty() { Vec::new() } else { vec![body] };
-            stream.downstream = Some(Response { headers, pieces, trailers: None });
-            self.finish(id, Outcome::Answered);
-        } else {
-            self.finish(id, Outcome::Reset);
-        }
-    }
-
-    /// Ends a stream: the access log, then the context goes, in Envoy's order.
-    pub(crate) fn finish(&mut self, id: u32, outcome: Outcome) {
-        let Some(stream) = self.open(id) else { return };
-        stream.life = Life::Over(outcome);
-        stream.from_client.clear();
-        stream.from_upstream.clear();
-        let context = stream.context;
-        let live = stream.context_state == ContextState::Live && !stream.bypassed;
-        if live && !self.failed(id) {
-            for callback in [Callback::Log, Callback::Done, Callback::Delete] {
-                if let Some(stream) = self.stream(id) {
-                    stream.logging = callback == Callback::Log;
-                }
-                self.vm.call(callback, context, &[]);
-                self.host().stop_next = false;
-                // Nothing can be done for a stream that is over.
-                self.run_deferred();
-            }
-        }
-        let pages = self.vm.memory_pages();
-        if let Some(stream) = self.stream(id) {
-            stream.logging = false;
-            stream.context_state = ContextState::Gone;
-            stream.pages_after = pages;
-        }
-    }
-}
-
-/// An answer that Envoy makes by itself.
-pub(crate) fn envoy_reply(status: u32, body: &str, details: &str) -> LocalReply {
-    LocalReply {
-        status,
-        headers: Vec::new(),
-        body: body.as_bytes().to_vec(),
-        details: details.to_owned(),
-        by_filter: false,
     }
 }
 

@@ -1,3 +1,5 @@
+//! A wasmtime host that runs proxy-wasm filters under Envoy's rules. It knows no particular filter.
+//!
 #![doc = include_str!("../README.md")]
 
 mod abi;

@@ -1,30 +1,28 @@
-//! The world around the workers: clock, scheduling, upstream, callouts, and the test's handles on them.
-//! What a frame does inside the filter chain is in `crate::chain`.
+//! The world around the workers as a test handles it: set-up, steps and clock. How events are chosen is in
+//! `events`, what a stream came to in `results`; what a frame does inside the filter chain is in `crate::chain`.
 
-use std::collections::VecDeque;
+mod events;
+mod handle;
+mod results;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::callout::{Behaviour, CalloutAnswer, CalloutEnd, CalloutRequest, Cluster, router_answer};
-use crate::chain::envoy_reply;
+use crate::callout::{Behaviour, CalloutAnswer, CalloutEnd, CalloutRequest, Cluster};
 use crate::error::Error;
-use crate::flow::Direction;
 use crate::host::Settings;
 use crate::maps::HeaderMap;
 use crate::message::{Request, Response, Upstream, UpstreamFailure};
-use crate::metrics::Metrics;
 use crate::module::Module;
-use crate::profile::{EnvoyProfile, Protocol};
 use crate::rng::Rng;
-use crate::seen::{Answerer, Fuel, Outcome, Seen, WaitingFor};
+use crate::seen::{Outcome, Seen};
 use crate::setup::Setup;
-use crate::shared::{Conflicts, LogLine, SharedHandle};
-use crate::stream::{Frame, Life, Stream};
-use crate::trace::Trace;
+use crate::shared::SharedHandle;
+use crate::stream::{Frame, Stream};
 use crate::worker::Worker;
 
-/// More events than this without coming to rest is an endless loop between a filter and its peers.
-const EVENTS_MAX: usize = 1_000_000;
+use events::{Order, answer_time};
+pub use handle::{Run, WorkerHandle};
 
 /// Names a stream of a simulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,15 +35,6 @@ struct Pending {
     answer: Option<(u64, CalloutEnd)>,
     /// When Envoy gives up.
     deadline_ns: Option<u64>,
-}
-
-/// Something that can happen now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Event {
-    Queue,
-    Callout(usize),
-    Upstream(u32),
-    Client(u32),
 }
 
 /// An Envoy with one filter: workers, clock, clusters and upstream.
@@ -314,273 +303,6 @@ impl Simulator {
         self.shared.lock().now_ns
     }
 
-    // === results ===
-
-    /// What a stream has come to so far.
-    ///
-    /// # Errors
-    /// If the stream is not known.
-    pub fn seen(&self, id: StreamId) -> Result<Seen, Error> {
-        let worker = self.worker_index(id)?;
-        let stream = self.stream(id)?;
-        let (logs, trace) = {
-            let shared = self.shared.lock();
-            let logs = shared
-                .logs
-                .iter()
-                .filter(|line| line.worker == worker && line.context == stream.context)
-                .cloned()
-                .collect();
-            (logs, shared.trace.of(worker, stream.context))
-        };
-        let outcome = match stream.life {
-            Life::Over(outcome) => outcome,
-            Life::Open => Outcome::Hung(self.waiting_for(worker, stream)),
-        };
-        Ok(Seen {
-            outcome,
-            answered_by: stream.answerer,
-            response: stream.downstream.clone(),
-            upstream: stream.upstream.clone(),
-            code_details: stream.code_details.clone(),
-            filter_state: stream.filter_state.clone(),
-            route_cache_clears: stream.route_cache_clears,
-            logs,
-            callouts: self
-                .callouts
-                .iter()
-                .filter(|callout| callout.worker == worker && callout.context == stream.context)
-                .cloned()
-                .collect(),
-            fuel: Fuel { calls: stream.fuel.clone() },
-            memory_pages_before: stream.pages_before,
-            memory_pages_after: if stream.is_open() {
-                self.workers[worker].vm.memory_pages()
-            } else {
-                stream.pages_after
-            },
-            violations: stream.violations.clone(),
-            trace,
-        })
-    }
-
-    /// What a stream has come to, and forgets a stream that is over, so that long runs stay small.
-    ///
-    /// # Errors
-    /// If the stream is not known.
-    pub fn take(&mut self, id: StreamId) -> Result<Seen, Error> {
-        let seen = self.seen(id)?;
-        if !self.stream(id)?.is_open() {
-            let context = self.stream(id)?.context;
-            let worker = self.worker_index(id)?;
-            self.workers[worker].host_mut().streams.remove(&id.0);
-            self.callouts.retain(|callout| callout.worker != worker || callout.context != context);
-            self.shared.lock().logs.retain(|line| line.worker != worker || line.context != context);
-        }
-        Ok(seen)
-    }
-
-    fn waiting_for(&self, worker: usize, stream: &Stream) -> WaitingFor {
-        let asked =
-            |pending: &Pending| pending.request.worker == worker && pending.request.context == stream.context;
-        if self.pending.iter().any(asked) {
-            WaitingFor::Callout
-        } else if stream.upstream.as_ref().is_some_and(|upstream| upstream.complete)
-            && !stream.response.started
-        {
-            WaitingFor::Upstream
-        } else if !stream.request.source_ended && !stream.response.started {
-            WaitingFor::Client
-        } else {
-            WaitingFor::Filter
-        }
-    }
-
-    /// Every log line so far that was not taken with a stream.
-    #[must_use]
-    pub fn logs(&self) -> Vec<LogLine> {
-        self.shared.lock().logs.clone()
-    }
-
-    /// The metrics of all workers.
-    #[must_use]
-    pub fn metrics(&self) -> Metrics {
-        self.shared.lock().metrics.clone()
-    }
-
-    /// The last calls in both directions, of all workers.
-    #[must_use]
-    pub fn trace(&self) -> Trace {
-        self.shared.lock().trace.clone()
-    }
-
-    /// The value of a key of the shared data.
-    #[must_use]
-    pub fn shared_data(&self, key: impl AsRef<[u8]>) -> Option<Vec<u8>> {
-        self.shared.lock().get(key.as_ref()).map(|(value, _)| value.to_vec())
-    }
-
-    /// How many keys the shared data has.
-    #[must_use]
-    pub fn shared_data_len(&self) -> usize {
-        self.shared.lock().entries().count()
-    }
-
-    /// Writes shared data as another plugin of the same `vm_id` might.
-    pub fn set_shared_data(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        self.shared.lock().set(key.as_ref(), value.as_ref(), 0);
-    }
-
-    /// Changes when compare-and-swap writes collide from now on.
-    pub fn set_conflicts(&mut self, conflicts: Conflicts) {
-        self.shared.lock().conflicts = conflicts;
-    }
-
-    // === the loop ===
-
-    fn settle_in(&mut self, mut order: Order) -> Result<(), Error> {
-        loop {
-            self.run_events(&mut order)?;
-            // A callout that is answered or given up later still moves its stream.
-            match self.next_callout_ns() {
-                Some(due) => self.advance_to(due)?,
-                None => return Ok(()),
-            }
-        }
-    }
-
-    fn run_events(&mut self, order: &mut Order) -> Result<(), Error> {
-        for _ in 0..EVENTS_MAX {
-            let events = self.possible();
-            let chosen = match order {
-                Order::Fifo => events.first().copied(),
-                Order::Seeded if events.is_empty() => None,
-                Order::Seeded => events.get(self.rng.below(events.len())).copied(),
-            };
-            let Some(event) = chosen else { return Ok(()) };
-            self.happen(event);
-            self.after_event()?;
-        }
-        Err(Error::NoRest { events: EVENTS_MAX })
-    }
-
-    fn possible(&self) -> Vec<Event> {
-        let mut events = Vec::new();
-        let now_ns = {
-            let shared = self.shared.lock();
-            if !shared.posted.is_empty() {
-                events.push(Event::Queue);
-            }
-            shared.now_ns
-        };
-        for (index, pending) in self.pending.iter().enumerate() {
-            let answered = pending.answer.as_ref().is_some_and(|(due, _)| *due <= now_ns);
-            if answered || pending.deadline_ns.is_some_and(|due| due <= now_ns) {
-                events.push(Event::Callout(index));
-            }
-        }
-        for worker in &self.workers {
-            for (id, stream) in &worker.host().streams {
-                if stream.is_open() && upstream_can_act(stream) {
-                    events.push(Event::Upstream(*id));
-                }
-                if stream.is_open() && !stream.from_client.is_empty() {
-                    events.push(Event::Client(*id));
-                }
-            }
-        }
-        events
-    }
-
-    fn happen(&mut self, event: Event) {
-        match event {
-            Event::Queue => {
-                let posted = self.shared.lock().posted.pop_front();
-                if let Some(ready) = posted {
-                    self.workers[ready.worker].queue_ready(ready.context, ready.token);
-                }
-            }
-            Event::Callout(index) => {
-                let now_ns = self.now_ns();
-                let pending = self.pending.remove(index);
-                let end = match pending.answer {
-                    Some((due, end)) if due <= now_ns => end,
-                    Some(_) | None => router_answers(UpstreamFailure::Timeout),
-                };
-                let request = &pending.request;
-                self.workers[request.worker].callout_ended(request.id, request.context, end);
-            }
-            Event::Upstream(id) => self.upstream_acts(id),
-            Event::Client(id) => {
-                let worker = self.placed[id as usize];
-                let frame = self.workers[worker]
-                    .host_mut()
-                    .streams
-                    .get_mut(&id)
-                    .and_then(|s| s.from_client.pop_front());
-                if let Some(frame) = frame {
-                    self.workers[worker].client_frame(id, frame);
-                }
-            }
-        }
-    }
-
-    fn upstream_acts(&mut self, id: u32) {
-        let worker = self.placed[id as usize];
-        let settings = self.workers[worker].host().settings.clone();
-        let Some(stream) = self.workers[worker].host_mut().streams.get_mut(&id) else { return };
-        if let Some(frame) = stream.from_upstream.pop_front() {
-            self.workers[worker].frame(id, Direction::Response, frame);
-            return;
-        }
-        match std::mem::replace(&mut stream.upstream_plan, Upstream::Silent) {
-            Upstream::Silent => {}
-            Upstream::Answers(response) | Upstream::AnswersEarly(response) => {
-                stream.answerer = Answerer::Upstream;
-                stream.code_details = Some("via_upstream".to_owned());
-                stream.from_upstream = response_frames(response, stream.head_request, &settings.profile);
-                if let Some(frame) = stream.from_upstream.pop_front() {
-                    self.workers[worker].frame(id, Direction::Response, frame);
-                }
-            }
-            Upstream::Fails(failure) => {
-                if matches!(failure, UpstreamFailure::NoHealthyHost | UpstreamFailure::ConnectFailure) {
-                    stream.upstream = None;
-                }
-                let (status, body, details) = failure.reply();
-                let reply = envoy_reply(u32::from(status), body, details);
-                self.workers[worker].chain().local_reply(id, reply);
-            }
-        }
-    }
-
-    /// Takes up what the event left: callouts to send, and a call that is not simulated.
-    fn after_event(&mut self) -> Result<(), Error> {
-        for index in 0..self.workers.len() {
-            let sent = std::mem::take(&mut self.workers[index].host_mut().new_callouts);
-            for request in sent {
-                self.dispatch(request);
-            }
-            if let Some(call) = self.workers[index].host_mut().unsupported.take() {
-                return Err(Error::Unsupported { call });
-            }
-        }
-        Ok(())
-    }
-
-    fn dispatch(&mut self, request: CalloutRequest) {
-        let now_ns = self.now_ns();
-        let deadline_ns =
-            (request.timeout_ms > 0).then(|| now_ns + u64::from(request.timeout_ms) * 1_000_000);
-        let cluster = self.clusters.iter_mut().find(|cluster| cluster.name == request.cluster);
-        let answer = match cluster.map(|cluster| &mut cluster.behaviour) {
-            Some(Behaviour::Scripted(script)) => answer_time(script(&request), now_ns),
-            Some(Behaviour::Manual | Behaviour::Empty) | None => None,
-        };
-        self.callouts.push(request.clone());
-        self.pending.push(Pending { request, answer, deadline_ns });
-    }
-
     fn worker_index(&self, id: StreamId) -> Result<usize, Error> {
         self.placed.get(id.0 as usize).copied().ok_or(Error::NoStream(id.0))
     }
@@ -605,150 +327,5 @@ impl Drop for Simulator {
         if std::thread::panicking() {
             eprintln!("--- trace of the simulator ---\n{}", self.shared.lock().trace);
         }
-    }
-}
-
-/// In which order possible events happen.
-enum Order {
-    Fifo,
-    Seeded,
-}
-
-/// Whether upstream has enough of the request to act.
-fn upstream_can_act(stream: &Stream) -> bool {
-    if !stream.from_upstream.is_empty() {
-        return true;
-    }
-    if stream.response.started {
-        return false;
-    }
-    let Some(upstream) = &stream.upstream else { return false };
-    match &stream.upstream_plan {
-        Upstream::Silent => false,
-        Upstream::AnswersEarly(_) => true,
-        Upstream::Answers(_) => upstream.complete,
-        Upstream::Fails(failure) => match failure {
-            UpstreamFailure::NoHealthyHost | UpstreamFailure::ConnectFailure => true,
-            UpstreamFailure::Reset | UpstreamFailure::Timeout => upstream.complete,
-        },
-    }
-}
-
-fn response_frames(response: Response, head_request: bool, profile: &EnvoyProfile) -> VecDeque<Frame> {
-    let mut pieces = if head_request { Vec::new() } else { response.pieces };
-    let trailers = response.trailers;
-    if profile.upstream == Protocol::Http1 && trailers.is_none() && !pieces.is_empty() {
-        pieces.push(Vec::new());
-    }
-    let headers = response.headers.as_received(&profile.joined_response_headers);
-    let last = pieces.len();
-    let mut frames = VecDeque::new();
-    frames.push_back(Frame::Headers { headers, end: last == 0 && trailers.is_none() });
-    for (index, bytes) in pieces.into_iter().enumerate() {
-        frames.push_back(Frame::Data { bytes, end: index + 1 == last && trailers.is_none() });
-    }
-    frames.extend(trailers.map(Frame::Trailers));
-    frames
-}
-
-fn router_answers(failure: UpstreamFailure) -> CalloutEnd {
-    let (status, body, _) = failure.reply();
-    router_answer(status, body)
-}
-
-/// When an answer arrives, if ever.
-fn answer_time(answer: CalloutAnswer, now_ns: u64) -> Option<(u64, CalloutEnd)> {
-    match answer {
-        CalloutAnswer::Now(response) => Some((now_ns, CalloutEnd::Answered(response))),
-        CalloutAnswer::After(delay_ms, response) => {
-            Some((now_ns.saturating_add(delay_ms.saturating_mul(1_000_000)), CalloutEnd::Answered(response)))
-        }
-        CalloutAnswer::Broken => Some((now_ns, CalloutEnd::Broken)),
-        CalloutAnswer::Reset => Some((now_ns, router_answers(UpstreamFailure::Reset))),
-        CalloutAnswer::ConnectFailure => Some((now_ns, router_answers(UpstreamFailure::ConnectFailure))),
-        CalloutAnswer::Silence => None,
-    }
-}
-
-/// One worker, for a moment.
-pub struct WorkerHandle<'a> {
-    sim: &'a mut Simulator,
-    index: usize,
-}
-
-impl<'a> WorkerHandle<'a> {
-    /// Prepares a request to this worker.
-    #[must_use]
-    pub fn request(self, request: Request) -> Run<'a> {
-        Run { handle: self, request }
-    }
-
-    /// Opens a stream without moving it: the test steps it, or settles the simulator.
-    ///
-    /// # Errors
-    /// If there is no such worker.
-    pub fn open(self, request: Request) -> Result<StreamId, Error> {
-        let id = u32::try_from(self.sim.placed.len()).unwrap_or(u32::MAX);
-        let worker = self.sim.workers.get_mut(self.index).ok_or(Error::NoWorker(self.index))?;
-        worker.open(id, request);
-        self.sim.placed.push(self.index);
-        Ok(StreamId(id))
-    }
-
-    /// Pages of 64 KiB of the VM's memory.
-    ///
-    /// # Errors
-    /// If there is no such worker.
-    pub fn memory_pages(self) -> Result<u64, Error> {
-        let worker = self.sim.workers.get(self.index).ok_or(Error::NoWorker(self.index))?;
-        Ok(worker.vm.memory_pages())
-    }
-
-    /// Fuel of the calls that belong to no stream: start, configuration, ticks, queues.
-    ///
-    /// # Errors
-    /// If there is no such worker.
-    pub fn root_fuel(self) -> Result<u64, Error> {
-        let worker = self.sim.workers.get(self.index).ok_or(Error::NoWorker(self.index))?;
-        Ok(worker.vm.root_fuel)
-    }
-
-    /// Whether the VM has trapped and was not reloaded.
-    ///
-    /// # Errors
-    /// If there is no such worker.
-    pub fn has_failed(self) -> Result<bool, Error> {
-        let worker = self.sim.workers.get(self.index).ok_or(Error::NoWorker(self.index))?;
-        Ok(worker.vm.has_failed())
-    }
-
-    /// Ends the root context, as Envoy does when a configuration goes. False means the filter
-    /// wants to finish later, with `proxy_done`; ask again then.
-    ///
-    /// # Errors
-    /// If there is no such worker.
-    pub fn shut_down(self) -> Result<bool, Error> {
-        let worker = self.sim.workers.get_mut(self.index).ok_or(Error::NoWorker(self.index))?;
-        Ok(worker.shut_down())
-    }
-}
-
-/// A request on its way to a worker.
-pub struct Run<'a> {
-    handle: WorkerHandle<'a>,
-    request: Request,
-}
-
-impl Run<'_> {
-    /// Runs until nothing more can happen, and says what each side saw.
-    ///
-    /// # Errors
-    /// If there is no such worker, the filter called something that is not simulated, or the run does not
-    /// come to rest.
-    pub fn run(self) -> Result<Seen, Error> {
-        let WorkerHandle { sim, index } = self.handle;
-        let id = sim.worker(index).open(self.request)?;
-        sim.settle()?;
-        sim.take(id)
     }
 }

@@ -2,5 +2,6 @@
 //! status of each host call: the same request shows what the simulator and what Envoy make of it. It judges nothing.
 
 mod abi;
+mod callbacks;
 mod command;
 mod probe;
