@@ -1,5 +1,6 @@
 //! A compiled filter: loaded once, shared by any number of simulators. It holds no state of a run.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use wasmtime::{Config, Engine, ExternType, OptLevel};
@@ -34,12 +35,51 @@ impl Module {
     /// # Errors
     /// If it is not a module, imports what Envoy does not offer, or lacks an ABI version or an allocator.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let engine = Self::engine()?;
+        let module = wasmtime::Module::new(&engine, bytes).map_err(Error::Compile)?;
+        Self::link(engine, &module)
+    }
+
+    /// Like [`Module::load`], but keeps the machine code in `folder`, so that the next process need not compile
+    /// the same module again. A file there that wasmtime does not recognise is replaced.
+    ///
+    /// The machine code is run as it stands: `folder` must be one that only this project writes, such as
+    /// cargo's target directory.
+    ///
+    /// # Errors
+    /// As [`Module::load`]. That the folder cannot be written is not an error: nothing is kept then.
+    pub fn load_cached(path: impl AsRef<Path>, folder: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
+        let engine = Self::engine()?;
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        let folder = folder.as_ref();
+        let kept = folder.join(format!("{:016x}.cwasm", hasher.finish()));
+        #[allow(unsafe_code, reason = "the caller vouches for what is kept in the folder")]
+        // SAFETY: the file was written below from a module that was compiled; wasmtime checks version and settings.
+        let found = unsafe { wasmtime::Module::deserialize_file(&engine, &kept) };
+        let module = match found {
+            Ok(module) => module,
+            Err(_) => {
+                let module = wasmtime::Module::new(&engine, &bytes).map_err(Error::Compile)?;
+                keep(&module, folder, &kept);
+                module
+            }
+        };
+        Self::link(engine, &module)
+    }
+
+    fn engine() -> Result<Engine, Error> {
         let mut config = Config::new();
         // Compiling quickly matters more to a test than running quickly; fuel is the same.
         config.consume_fuel(true).cranelift_opt_level(OptLevel::None);
-        let engine = Engine::new(&config).map_err(Error::Compile)?;
-        let module = wasmtime::Module::new(&engine, bytes).map_err(Error::Compile)?;
+        Engine::new(&config).map_err(Error::Compile)
+    }
 
+    /// Checks the exports and resolves the imports.
+    fn link(engine: Engine, module: &wasmtime::Module) -> Result<Self, Error> {
         let has = |name: &str| matches!(module.get_export(name), Some(ExternType::Func(_)));
         if !ABI_VERSIONS.iter().any(|name| has(name)) {
             return Err(Error::UnknownAbi);
@@ -50,7 +90,7 @@ impl Module {
         let mut linker = wasmtime::Linker::new(&engine);
         hostcalls::link(&mut linker).map_err(Error::Instantiate)?;
         wasi::link(&mut linker).map_err(Error::Instantiate)?;
-        let linked = linker.instantiate_pre(&module).map_err(|error| {
+        let linked = linker.instantiate_pre(module).map_err(|error| {
             match error.downcast_ref::<wasmtime::UnknownImportError>() {
                 Some(unknown) => Error::UnknownImport {
                     module: unknown.module().to_owned(),
@@ -60,6 +100,19 @@ impl Module {
             }
         })?;
         Ok(Self { engine, linked })
+    }
+}
+
+/// Writes beside the place and renames, so that no other process reads half a file.
+fn keep(module: &wasmtime::Module, folder: &Path, place: &Path) {
+    let Ok(code) = module.serialize() else { return };
+    let beside = place.with_extension(format!("{}.part", std::process::id()));
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&beside, code))
+        .and_then(|()| std::fs::rename(&beside, place));
+    if written.is_err() {
+        // A full or read-only disk costs time, not the test.
+        let _ = std::fs::remove_file(&beside);
     }
 }
 

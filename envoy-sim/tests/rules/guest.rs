@@ -11,7 +11,7 @@ pub(crate) fn probe() -> &'static Module {
     static MODULE: OnceLock<Module> = OnceLock::new();
     MODULE.get_or_init(|| {
         let path = std::env::var_os("PROBE_FILTER_WASM").map_or_else(build, PathBuf::from);
-        Module::load(path).unwrap()
+        Module::load_cached(path, Path::new(env!("CARGO_TARGET_TMPDIR")).join("modules")).unwrap()
     })
 }
 

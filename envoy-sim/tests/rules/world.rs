@@ -50,6 +50,37 @@ fn an_unknown_import_is_named_at_load() {
 }
 
 #[test]
+fn a_kept_module_that_is_not_recognised_is_compiled_anew() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("kept-module");
+    // The folder may be left over from an earlier run.
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let source = folder.join("empty.wasm");
+    let bytes = [
+        b"\0asm\x01\0\0\0".as_slice(),
+        b"\x01\x04\x01\x60\0\0",
+        b"\x03\x02\x01\0",
+        b"\x07\x24\x02\x17proxy_abi_version_0_2_1\0\0\x06malloc\0\0",
+        b"\x0a\x04\x01\x02\0\x0b",
+    ]
+    .concat();
+    std::fs::write(&source, bytes).unwrap();
+    let kept = || -> Vec<_> {
+        std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "cwasm"))
+            .collect()
+    };
+    Module::load_cached(&source, &folder).unwrap();
+    let [file] = kept().try_into().unwrap();
+    let code = std::fs::read(&file).unwrap();
+    std::fs::write(&file, b"not machine code").unwrap();
+    Module::load_cached(&source, &folder).unwrap();
+    assert_eq!(std::fs::read(&file).unwrap(), code);
+}
+
+#[test]
 fn ticks_follow_the_virtual_clock() {
     let configuration = b"configure: tick 100\ntick: metric 0 ticks increment 1".to_vec();
     let mut sim =
