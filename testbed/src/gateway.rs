@@ -17,6 +17,9 @@ use crate::paths;
 /// How long Envoy may take to stop before it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long Envoy lets lines of an access log wait by default.
+const ENVOYS_FLUSH_INTERVAL: Duration = Duration::from_secs(10);
+
 /// How to start Envoy.
 #[derive(Debug, Clone)]
 pub struct Launch {
@@ -24,6 +27,7 @@ pub struct Launch {
     bootstrap: String,
     concurrency: u32,
     log_level: String,
+    flush_interval: Duration,
     variables: Vec<(String, String)>,
 }
 
@@ -72,6 +76,7 @@ impl Launch {
             bootstrap: bootstrap.into(),
             concurrency: 1,
             log_level: "warning".to_owned(),
+            flush_interval: ENVOYS_FLUSH_INTERVAL,
             variables: Vec::new(),
         }
     }
@@ -87,6 +92,13 @@ impl Launch {
     #[must_use]
     pub fn log_level(mut self, level: &str) -> Self {
         level.clone_into(&mut self.log_level);
+        self
+    }
+
+    /// How long a line of the access log may wait until it is written: 10 s by default, as in Envoy.
+    #[must_use]
+    pub fn flush_interval(mut self, interval: Duration) -> Self {
+        self.flush_interval = interval;
         self
     }
 

@@ -1,6 +1,7 @@
 //! An HTTP/1.1 server that records every request and answers by a script. It speaks no TLS and no HTTP/2.
 
 mod answer;
+mod closed;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufReader, Write};
@@ -10,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use answer::{Answer, Reply};
+pub use closed::ClosedPort;
 
 use crate::PATIENCE;
 use crate::message::{Headers, read_body, read_head};

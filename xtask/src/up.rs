@@ -30,6 +30,9 @@ const BAD: &str =
 /// How often a stopped Envoy is noticed.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// Lines of the access log show while one looks at them.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
+
 /// Runs until it is told to stop. Whether it was told.
 pub(crate) fn run(ports: &Ports) -> anyhow::Result<bool> {
     // Before anything long, so that nobody waits for a build to be told.
@@ -52,7 +55,7 @@ pub(crate) fn run(ports: &Ports) -> anyhow::Result<bool> {
     .with_context(|| format!("the upstream cannot listen on port {}", ports.upstream))?;
     upstream.forget();
     setup::announce("starting Envoy with envoy.yaml");
-    let mut gateway = Launch::new(envoy, bootstrap.into_text()).start()?;
+    let mut gateway = Launch::new(envoy, bootstrap.into_text()).flush_interval(FLUSH_INTERVAL).start()?;
     print_invitation(ports, &gateway)?;
 
     let (told, signal) = channel();

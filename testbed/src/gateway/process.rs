@@ -23,6 +23,7 @@ pub(super) fn spawn(launch: &Launch, files: &Files) -> io::Result<Child> {
         .arg("--use-dynamic-base-id")
         .args(["--concurrency", &launch.concurrency.to_string()])
         .args(["--log-level", &launch.log_level])
+        .args(["--file-flush-interval-msec", &launch.flush_interval.as_millis().to_string()])
         .args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"])
         .envs(launch.variables.iter().map(|(name, value)| (name, value)))
         .current_dir(paths::repository())
