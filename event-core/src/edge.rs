@@ -4,7 +4,7 @@
 use crate::accounts::Lookup;
 use crate::admission::{self, Admission};
 use crate::config::{Config, ConfigError, OnUnassigned, Source};
-use crate::forward::{self, Header};
+use crate::forward::{self, ForwardHeaders};
 use crate::response::{self, UpstreamResponse};
 use crate::shape::ValidEvent;
 use crate::{Assignment, Cause, Refusal, json};
@@ -23,7 +23,7 @@ pub struct SourceIndex(pub(crate) usize);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict<'e> {
     /// It goes upstream, byte for byte, with these headers added.
-    Forward(Vec<Header<'e>>),
+    Forward(ForwardHeaders<'e>),
     /// It does not; the sender gets this.
     Refuse(Refusal),
 }
@@ -66,7 +66,7 @@ impl Edge {
         response::judge(response, self.config.delivery.retry_after_s)
     }
 
-    fn forward(&self, source: SourceIndex, body: &[u8]) -> Result<Vec<Header<'_>>, Refusal> {
+    fn forward(&self, source: SourceIndex, body: &[u8]) -> Result<ForwardHeaders<'_>, Refusal> {
         let config = &self.config;
         let limits = &config.limits;
         if body.len() > limits.body_bytes {

@@ -3,55 +3,94 @@
 use crate::accounts::Account;
 use crate::config::{Config, Source};
 use crate::event_id::content_id;
-use crate::headers::{self, encode, encode_into};
+use crate::headers::{self, encode_into};
 use crate::subject::IdKind;
 use crate::{Assignment, ValidEvent};
-use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::rc::Rc;
 
-/// A header to add: a lower-case name and a value of visible ASCII.
-pub type Header<'e> = (&'static str, Cow<'e, str>);
+/// The headers to add to one event. All values that depend on the event stand in one string: this is made for every event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardHeaders<'e> {
+    /// The values of `own`, one behind the other.
+    values: String,
+    /// Names, and where in `values` each value ends; it starts where the one before ends.
+    own: Vec<(&'static str, usize)>,
+    /// The same for every event.
+    fixed: [(&'static str, &'e str); 2],
+    /// What the router reads and takes off.
+    router: &'e [(&'static str, Box<str>)],
+}
 
-/// The most headers that one event gets.
-const MOST: usize = 19;
+impl ForwardHeaders<'_> {
+    /// Names (lower-case) and values (visible ASCII, or empty), each name once.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let mut start = 0;
+        let own = self.own.iter().map(move |(name, end)| {
+            let value = self.values.get(start..*end).unwrap_or_default();
+            start = *end;
+            (*name, value)
+        });
+        own.chain(self.fixed).chain(self.router.iter().map(|(name, value)| (*name, &**value)))
+    }
 
-/// The headers for an event, each name once. Without an assignment none names an account.
+    /// The value of a header, if the event has it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    /// Adds a header whose value `write` writes.
+    fn push(&mut self, name: &'static str, write: impl FnOnce(&mut String)) {
+        write(&mut self.values);
+        self.own.push((name, self.values.len()));
+    }
+}
+
+/// Enough for the values of a usual event.
+const USUAL_VALUES: usize = 512;
+/// The most headers that depend on the event.
+const MOST_OWN: usize = 11;
+
+/// The headers for an event. Without an assignment none names an account.
 pub(crate) fn headers<'e>(
     config: &'e Config,
     source: &'e Source,
     event: &ValidEvent<'_>,
     assignment: Option<Assignment<'_>>,
     body: &[u8],
-) -> Vec<Header<'e>> {
-    let mut list: Vec<Header<'e>> = Vec::with_capacity(MOST);
+) -> ForwardHeaders<'e> {
+    let mut headers = ForwardHeaders {
+        values: String::with_capacity(USUAL_VALUES),
+        own: Vec::with_capacity(MOST_OWN),
+        // The names of sources and environments are plain ASCII by their own rules.
+        fixed: [(headers::EVENT_SOURCE, &source.name), (headers::EVENT_ENVIRONMENT, &config.environment)],
+        router: &config.delivery.router_headers,
+    };
     let id = content_id(&source.name, body);
-    list.push((headers::IDEMPOTENCY_KEY, id.clone().into()));
-    list.push((headers::EVENT_ID, id.into()));
-    list.push((headers::EVENT_TYPE, event.event_type().to_owned().into()));
-    list.push((headers::EVENT_TIMESTAMP, event.timestamp().to_string().into()));
-    // The names of sources and environments are plain ASCII by their own rules.
-    list.push((headers::EVENT_SOURCE, (&*source.name).into()));
-    list.push((headers::EVENT_ENVIRONMENT, (&*config.environment).into()));
+    headers.push(headers::EVENT_ID, |value| value.push_str(&id));
+    headers.push(headers::IDEMPOTENCY_KEY, |value| value.push_str(&id));
+    headers.push(headers::EVENT_TYPE, |value| value.push_str(event.event_type()));
+    // Writing to a string cannot fail.
+    headers
+        .push(headers::EVENT_TIMESTAMP, |value| write!(value, "{}", event.timestamp()).unwrap_or_default());
     let subject = event.subject();
     for (kind, id) in subject.ids().present() {
-        list.push((id_header(kind), encode(id).into()));
+        headers.push(id_header(kind), |value| encode_into(value, id));
     }
     if let Some(first) = subject.first() {
-        list.push((headers::EVENT_PARTITION_KEY, partition_key(&source.name, first).into()));
+        headers.push(headers::EVENT_PARTITION_KEY, |value| write_partition_key(value, &source.name, first));
     }
     if let Some(assignment) = assignment {
-        list.push((
-            headers::CONNECTED_ACCOUNT_ID,
-            join(assignment, |account| &account.connected_account_id).into(),
-        ));
-        list.push((
-            headers::CUSTOMER_KEY,
-            join(assignment, |account| account.customer_key.as_deref().unwrap_or_default()).into(),
-        ));
-        list.push((headers::ASSIGNED_BY, assignment.assigned_by.name().into()));
+        headers.push(headers::CONNECTED_ACCOUNT_ID, |value| {
+            write_list(value, assignment, |account| &account.connected_account_id);
+        });
+        headers.push(headers::CUSTOMER_KEY, |value| {
+            write_list(value, assignment, |account| account.customer_key.as_deref().unwrap_or_default());
+        });
+        headers.push(headers::ASSIGNED_BY, |value| value.push_str(assignment.assigned_by.name()));
     }
-    list.extend(config.delivery.router_headers.iter().map(|(name, value)| (*name, Cow::Borrowed(&**value))));
-    list
+    headers
 }
 
 const fn id_header(kind: IdKind) -> &'static str {
@@ -63,22 +102,18 @@ const fn id_header(kind: IdKind) -> &'static str {
 }
 
 /// The name of a source has no `/`, so two sources never share a key.
-fn partition_key(source: &str, id: &str) -> String {
-    let mut key = String::with_capacity(source.len() + 1 + id.len());
-    key.push_str(source);
-    key.push('/');
-    encode_into(&mut key, id);
-    key
+fn write_partition_key(value: &mut String, source: &str, id: &str) {
+    value.push_str(source);
+    value.push('/');
+    encode_into(value, id);
 }
 
 /// Commas inside an item are escaped, so the list can be split at them.
-fn join<'a>(assignment: Assignment<'a>, item: impl Fn(&'a Account) -> &'a str) -> String {
-    let mut list = String::new();
+fn write_list<'a>(value: &mut String, assignment: Assignment<'a>, item: impl Fn(&'a Account) -> &'a str) {
     for (index, account) in assignment.accounts.iter().map(Rc::as_ref).enumerate() {
         if index > 0 {
-            list.push(',');
+            value.push(',');
         }
-        encode_into(&mut list, item(account));
+        encode_into(value, item(account));
     }
-    list
 }

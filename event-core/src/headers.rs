@@ -114,15 +114,8 @@ const fn fold(byte: u8) -> u8 {
     if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
 }
 
-/// Writes `text` as a header value: the bytes of its UTF-8 outside 0x21–0x7E, and `%` and `,`, become `%XX`.
-#[must_use]
-pub fn encode(text: &str) -> String {
-    let mut value = String::with_capacity(text.len());
-    encode_into(&mut value, text);
-    value
-}
-
-/// [`encode`], behind what `value` already holds.
+/// Writes `text` as a header value, behind what `value` holds: the bytes of its UTF-8 outside 0x21–0x7E, and `%` and `,`,
+/// become `%XX`.
 pub(crate) fn encode_into(value: &mut String, text: &str) {
     if text.bytes().all(is_plain) {
         return value.push_str(text);
@@ -149,6 +142,12 @@ fn upper_hex(nibble: u8) -> char {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn encode(text: &str) -> String {
+        let mut value = String::new();
+        encode_into(&mut value, text);
+        value
+    }
 
     #[test]
     fn every_header_that_bellhop_sets_is_reserved_in_any_spelling() {

@@ -1,8 +1,9 @@
 //! Every call to Envoy. What may be called when is said by types: a value of [`HeldRequest`] is the right to read and
 //! change the request, and it is used up by letting the request go or answering it. It knows no rule about events.
 
+use crate::header_map::HeaderMap;
 use event_core::Refusal;
-use event_core::forward::Header;
+use event_core::forward::ForwardHeaders;
 use event_core::headers::is_reserved;
 use event_core::response::UpstreamResponse;
 use proxy_wasm::hostcalls;
@@ -11,9 +12,6 @@ use proxy_wasm::types::{Action, BufferType, LogLevel, MapType, Status};
 /// The filter state that the access log shows. One element: a path of several cannot be named in a log format.
 const OUTCOME: &str = "bellhop.outcome";
 const FORWARDED: &str = "forwarded";
-
-/// Names and values, several of one name allowed.
-type Headers = Vec<(String, Vec<u8>)>;
 
 /// The plugin configuration, empty if there is none.
 pub(crate) fn plugin_configuration() -> Vec<u8> {
@@ -37,8 +35,8 @@ impl HeldRequest {
     }
 
     /// The headers, pseudo-headers included.
-    pub(crate) fn headers(&self) -> Result<Headers, Status> {
-        hostcalls::get_map_bytes(MapType::HttpRequestHeaders)
+    pub(crate) fn headers(&self) -> Result<HeaderMap, Status> {
+        HeaderMap::read(MapType::HttpRequestHeaders)
     }
 
     /// Removes every header of this name.
@@ -54,17 +52,17 @@ impl HeldRequest {
 
     /// Removes trailers that a client may not bring. Only for the trailers callback.
     pub(crate) fn clean_trailers(&self) -> Result<(), Status> {
-        for (name, _) in hostcalls::get_map_bytes(MapType::HttpRequestTrailers)? {
-            if is_reserved(name.as_bytes()) {
-                hostcalls::remove_map_value(MapType::HttpRequestTrailers, &name)?;
+        for (name, _) in HeaderMap::read(MapType::HttpRequestTrailers)?.iter() {
+            if is_reserved(name) {
+                hostcalls::remove_map_value(MapType::HttpRequestTrailers, &String::from_utf8_lossy(name))?;
             }
         }
         Ok(())
     }
 
     /// Lets the request go upstream with these headers added.
-    pub(crate) fn forward(self, headers: &[Header<'_>]) -> Result<Action, Status> {
-        for (name, value) in headers {
+    pub(crate) fn forward(self, headers: &ForwardHeaders<'_>) -> Result<Action, Status> {
+        for (name, value) in headers.iter() {
             hostcalls::add_map_value(MapType::HttpRequestHeaders, name, value)?;
         }
         set_outcome(FORWARDED);

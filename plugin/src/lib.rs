@@ -5,6 +5,7 @@
 //! | `root` | the configuration, once per worker |
 //! | `stream` | the phases of one request, as a state machine |
 //! | `host` | every call to Envoy; what may be called when is said by types |
+//! | `header_map` | all headers of a message at once, read where Envoy put them; the only unsafe code |
 //!
 //! Invariant: nothing here panics. A panic would take the worker's VM with it, and Envoy would answer 503 until it has
 //! made another. The lints below and `clippy.toml` hold that; a trap never opens the gate, since the filter fails closed.
@@ -18,6 +19,7 @@
     clippy::unwrap_used
 )]
 
+mod header_map;
 mod host;
 mod root;
 mod stream;

@@ -113,8 +113,7 @@ fn on_headers(edge: &Edge, phase: Phase, end_of_stream: bool) -> Result<Step, Fa
     let Phase::New = phase else { return Err(Fault::Unexpected("request headers", phase)) };
     let request = HeldRequest::in_headers_callback();
     let headers = request.headers()?;
-    let admission = match edge.admit(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())))
-    {
+    let admission = match edge.admit(headers.iter()) {
         Ok(admission) => admission,
         Err(refusal) => return Ok((Phase::Answered, request.refuse(&refusal))),
     };

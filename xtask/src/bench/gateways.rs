@@ -81,7 +81,17 @@ fn bootstrap(variant: Variant, upstream_port: u16, configuration: &str) -> Strin
         "route_config": { "virtual_hosts": [{
             "name": "all",
             "domains": ["*"],
-            "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": "upstream" } }],
+            "routes": [{ "match": { "prefix": "/" }, "route": {
+                "cluster": "upstream",
+                // What Bellhop's `delivery` asks for by default: an edge retries, whatever filter it has, and the
+                // router's work for it is not the filter's.
+                "timeout": "15s",
+                "retry_policy": {
+                    "retry_on": "connect-failure,refused-stream,gateway-error",
+                    "num_retries": 2,
+                    "per_try_timeout": "4s",
+                },
+            } }],
         }] },
         "http_filters": filters,
     });

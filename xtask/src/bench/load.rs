@@ -1,4 +1,4 @@
-//! Load: one request after the other on one connection, and a cheap upstream behind. It measures nothing.
+//! Load: a few requests at once, and a cheap upstream behind. It measures nothing.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,42 +23,57 @@ pub(super) fn upstream() -> io::Result<Upstream> {
     Ok(upstream)
 }
 
-/// A sender that keeps its connection for as long as the gateway does.
+/// How many requests are on their way at once: the worker then has something to do each time it wakes.
+pub(super) const N_CONNECTIONS: usize = 16;
+
+/// A sender that keeps its connections for as long as the gateway does.
 pub(super) struct Sender {
     gateway: SocketAddr,
-    connection: Option<Connection>,
+    connections: Vec<Option<Connection>>,
 }
 
 impl Sender {
     pub(super) fn new(gateway: SocketAddr) -> Self {
-        Self { gateway, connection: None }
+        Self { gateway, connections: (0..N_CONNECTIONS).map(|_| None).collect() }
     }
 
-    /// Sends [`EVENT`] so many times. Each must be forwarded.
+    /// Sends [`EVENT`] so many times, rounded up to whole batches. Each must be forwarded.
     pub(super) fn send_events(&mut self, n: usize) -> anyhow::Result<()> {
         let request = event(EVENT.as_bytes());
-        for _ in 0..n {
-            let status = self.send(&request)?;
-            if status != 200 {
-                bail!("an event of the load was answered {status}");
+        for _ in 0..n.div_ceil(N_CONNECTIONS) {
+            for status in self.send_batch(&[&request; N_CONNECTIONS])? {
+                if status != 200 {
+                    bail!("an event of the load was answered {status}");
+                }
             }
         }
         Ok(())
     }
 
-    /// Sends one request, made by [`event`]. Gives the status of its answer.
-    pub(super) fn send(&mut self, request: &[u8]) -> anyhow::Result<u16> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => Connection::open(self.gateway).context("the gateway does not accept the load")?,
-        };
-        connection.send_raw(request)?;
-        let response = connection.read_response("POST").context("the gateway does not answer the load")?;
-        let closes = response.headers.get("connection").is_some_and(|it| it.eq_ignore_ascii_case("close"));
-        if !closes {
-            self.connection = Some(connection);
+    /// Sends requests, made by [`event`], at once: one on each connection, at most as many as there are. Gives the status
+    /// of each answer.
+    pub(super) fn send_batch(&mut self, requests: &[&Vec<u8>]) -> anyhow::Result<Vec<u16>> {
+        let mut sent = Vec::new();
+        for (place, request) in self.connections.iter_mut().zip(requests) {
+            let mut connection = match place.take() {
+                Some(connection) => connection,
+                None => Connection::open(self.gateway).context("the gateway does not accept the load")?,
+            };
+            connection.send_raw(request)?;
+            sent.push((place, connection));
         }
-        Ok(response.status)
+        let mut statuses = Vec::new();
+        for (place, mut connection) in sent {
+            let response =
+                connection.read_response("POST").context("the gateway does not answer the load")?;
+            let closes =
+                response.headers.get("connection").is_some_and(|it| it.eq_ignore_ascii_case("close"));
+            if !closes {
+                *place = Some(connection);
+            }
+            statuses.push(response.status);
+        }
+        Ok(statuses)
     }
 }
 

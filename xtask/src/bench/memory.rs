@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::bail;
 
 use super::gateways::{self, VARIANTS, Variant};
-use super::load::{self, Sender};
+use super::load::{self, N_CONNECTIONS, Sender};
 use super::{Bar, GROWTH_BYTES_BAR, difference, in_mb, print_bars};
 use crate::examples::{self, Example};
 use crate::setup::announce;
@@ -58,12 +58,15 @@ fn send(
     range: std::ops::Range<usize>,
 ) -> anyhow::Result<()> {
     let requests: Vec<_> = examples.iter().map(|example| load::event(&example.body)).collect();
-    for n in range {
-        let example = &examples[n % examples.len()];
-        let status = sender.send(&requests[n % examples.len()])?;
-        let expected = if variant == Variant::Bellhop { example.expected.status } else { 200 };
-        if status != expected {
-            bail!("event {n}, {}, was answered {status} and not {expected}", example.file);
+    for batch in range.collect::<Vec<_>>().chunks(N_CONNECTIONS) {
+        let turns = batch.iter().map(|n| n % examples.len());
+        let statuses = sender.send_batch(&turns.clone().map(|turn| &requests[turn]).collect::<Vec<_>>())?;
+        for (turn, status) in turns.zip(statuses) {
+            let example = &examples[turn];
+            let expected = if variant == Variant::Bellhop { example.expected.status } else { 200 };
+            if status != expected {
+                bail!("{} was answered {status} and not {expected}", example.file);
+            }
         }
     }
     Ok(())
