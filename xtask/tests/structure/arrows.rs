@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{members, name};
 
 /// Who depends on whom of ours, development dependencies included. ARCHITECTURE.md says why.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
+    ("edge-tests", &["event-core", "testbed"]),
     ("envoy-sim", &[]),
     ("event-core", &[]),
     ("host-tests", &["envoy-sim", "event-core", "testbed"]),
