@@ -17,7 +17,9 @@ const FORMATS: &str = r#"{
 
 fn main() -> Result<(), Box<dyn Error>> {
     let schemas = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../schemas").canonicalize()?;
-    println!("cargo::rerun-if-changed={}", schemas.display());
+    for input in ["event.schema.json", "events"] {
+        println!("cargo::rerun-if-changed={}", schemas.join(input).display());
+    }
 
     let mut code = String::new();
     write_validator(&mut code, "Standard", &schemas.join("event.schema.json"))?;

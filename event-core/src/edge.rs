@@ -114,3 +114,6 @@ fn require_registered(source: &Source, event: &ValidEvent<'_>) -> Result<(), Ref
         Some(_) | None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

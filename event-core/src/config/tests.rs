@@ -1,1 +1,206 @@
-//! Tests of the configuration.
+//! The configuration's own parser against `schemas/plugin-config.schema.json` and its cases, and the words of its errors.
+
+use super::{ConfigFault, RETRY_ON};
+use crate::Edge;
+use crate::json;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn schemas() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas")
+}
+
+fn cases(kind: &str) -> Vec<(String, Value)> {
+    let folder = schemas().join("cases/plugin-config").join(kind);
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths
+        .map(|path| {
+            (path.display().to_string(), json::parse(&fs::read(&path).unwrap(), json::MAX_DEPTH).unwrap())
+        })
+        .collect()
+}
+
+fn schema() -> Value {
+    serde_json::from_slice(&fs::read(schemas().join("plugin-config.schema.json")).unwrap()).unwrap()
+}
+
+fn load(config: &Value) -> Result<Edge, String> {
+    Edge::from_json(config.to_string().as_bytes()).map_err(|error| error.to_string())
+}
+
+fn base() -> Value {
+    json!({
+        "environment": "test",
+        "sources": [{ "name": "acme", "path": "/provider_events", "verify": "none" }],
+    })
+}
+
+/// The base with one place set to something else, addressed by a JSON Pointer whose last token may be new.
+fn with(pointer: &str, value: Value) -> Value {
+    let mut config = base();
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    config.pointer_mut(parent).unwrap()[key] = value;
+    config
+}
+
+#[test]
+fn parser_and_schema_accept_and_refuse_the_same_cases() {
+    let validator =
+        jsonschema::draft202012::options().should_validate_formats(true).build(&schema()).unwrap();
+    let mut count = 0;
+    for (kind, by_schema, by_parser) in
+        [("accept", true, true), ("reject", false, false), ("later", true, false)]
+    {
+        for (path, case) in cases(kind) {
+            let config = if kind == "reject" { &case["config"] } else { &case };
+            // Uniqueness across items, and a name that refers to another place, are beyond JSON Schema.
+            if !case["pointers"].as_array().is_some_and(Vec::is_empty) {
+                assert_eq!(validator.is_valid(config), by_schema, "{path}: the schema");
+            }
+            assert_eq!(load(config).is_ok(), by_parser, "{path}: the parser says {:?}", load(config).err());
+            count += 1;
+        }
+    }
+    assert!(count > 60, "only {count} cases were found");
+}
+
+#[test]
+fn what_a_schema_allows_for_retries_is_what_the_parser_allows() {
+    let schema = schema();
+    let listed = schema
+        .pointer("/properties/delivery/properties/retry_on/items/enum")
+        .and_then(Value::as_array)
+        .unwrap();
+    let mut names: Vec<_> = listed.iter().map(|name| name.as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, RETRY_ON);
+}
+
+#[test]
+fn an_error_names_the_key_and_what_was_expected() {
+    for (config, message) in [
+        (json!([]), "plugin configuration: expected an object, found an array"),
+        (
+            with("/enviroment", json!("x")),
+            "plugin configuration: `enviroment`: unknown key, expected one of accounts, delivery, directory, duplicates, environment, limits, on_invalid, on_unassigned, sources",
+        ),
+        (
+            with("/sources", json!([])),
+            "plugin configuration: `sources`: expected an array of 1 to 64 items, found an array",
+        ),
+        (
+            with("/sources/0/verify", json!("hmac")),
+            "plugin configuration: `sources[0].verify`: expected \"none\", or an object with one of `standard_webhooks`, `hmac`, `token`, found another string",
+        ),
+        (
+            with("/limits", json!({"depth": 65})),
+            "plugin configuration: `limits.depth`: expected a whole number from 1 to 64, found another number",
+        ),
+        (
+            with("/directory", json!({"cluster": "directory"})),
+            "plugin configuration: `directory`: the account directory is not part of this version",
+        ),
+        (
+            with("/on_unassigned", json!("drop")),
+            "plugin configuration: `on_unassigned`: expected one of \"defer\", \"reject\", \"quarantine\", \"forward\", found another string",
+        ),
+        (
+            with("/delivery", json!({"timeout_ms": 100, "per_try_timeout_ms": 100})),
+            "plugin configuration: `delivery.per_try_timeout_ms`: expected a whole number from 1 to 99, found another number",
+        ),
+        (
+            with("/accounts", json!([{"connected_account_id": "ca", "source": "nobody"}])),
+            "plugin configuration: `accounts[0].source`: expected the name of a source, found another string",
+        ),
+        (
+            with("/sources/0/unregistered", json!("reject")),
+            "plugin configuration: `sources[0].unregistered`: needs `events` beside it",
+        ),
+    ] {
+        assert_eq!(load(&config).unwrap_err(), message);
+    }
+}
+
+#[test]
+fn a_source_without_verify_is_refused() {
+    let config = json!({"environment": "test", "sources": [{ "name": "acme", "path": "/provider_events" }]});
+    assert_eq!(load(&config).unwrap_err(), "plugin configuration: `sources[0].verify`: missing");
+}
+
+#[test]
+fn a_text_that_is_not_json_is_told_about_structs() {
+    for bytes in [
+        &b""[..],
+        b"\x0a\x0d\x0a\x0benvironment",
+        b"environment: test",
+        b"{\"environment\":\"a\",\"environment\":\"b\"}",
+    ] {
+        let error = Edge::from_json(bytes).unwrap_err();
+        assert!(matches!(error.fault, ConfigFault::NotJson(_)));
+        assert!(error.to_string().contains("google.protobuf.StringValue"), "{error}");
+    }
+}
+
+#[test]
+fn no_error_repeats_a_secret() {
+    let hmac = json!({"hmac": {"header": "x-sig", "secrets": ["whsec_topsecret"]}});
+    for config in [
+        with("/sources/0/verify", hmac),
+        with("/sources/0/verify", json!("whsec_topsecret")),
+        with("/sources/0/name", json!("whsec_topsecret!")),
+        with("/environment", json!(["whsec_topsecret"])),
+    ] {
+        let error = load(&config).unwrap_err();
+        assert!(!error.contains("topsecret"), "{error}");
+    }
+}
+
+#[test]
+fn an_id_claimed_by_seventeen_accounts_is_refused() {
+    let account =
+        |number: usize| json!({"connected_account_id": format!("ca_{number}"), "devices": ["shared"]});
+    let accounts = |count: usize| with("/accounts", (0..count).map(account).collect());
+    assert!(load(&accounts(16)).is_ok());
+    let message = "plugin configuration: `accounts[16].devices[0]`: an id can have at most 16 accounts";
+    assert_eq!(load(&accounts(17)).unwrap_err(), message);
+}
+
+#[test]
+fn the_router_is_told_the_defaults() {
+    let edge = load(&base()).unwrap();
+    let headers: Vec<_> =
+        edge.config().delivery.router_headers.iter().map(|(name, value)| (*name, &**value)).collect();
+    assert_eq!(
+        headers,
+        [
+            ("x-envoy-upstream-rq-timeout-ms", "15000"),
+            ("x-envoy-upstream-rq-per-try-timeout-ms", "4000"),
+            ("x-envoy-retry-on", "connect-failure,refused-stream,gateway-error"),
+            ("x-envoy-max-retries", "2"),
+        ]
+    );
+}
+
+#[test]
+fn retriable_status_codes_bring_the_policy_that_reads_them() {
+    let edge =
+        load(&with("/delivery", json!({"retry_on": [], "retriable_status_codes": [429, 500]}))).unwrap();
+    let get = |name| {
+        edge.config()
+            .delivery
+            .router_headers
+            .iter()
+            .find(|(other, _)| *other == name)
+            .map(|(_, value)| &**value)
+    };
+    assert_eq!(get("x-envoy-retry-on"), Some("retriable-status-codes"));
+    assert_eq!(get("x-envoy-retriable-status-codes"), Some("429,500"));
+}
+
+#[test]
+fn without_anything_to_retry_on_the_router_is_told_of_no_retries() {
+    let edge = load(&with("/delivery", json!({"retry_on": []}))).unwrap();
+    let names: Vec<_> = edge.config().delivery.router_headers.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms"]);
+}

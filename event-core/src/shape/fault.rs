@@ -129,7 +129,6 @@ impl ShapeError {
                 };
                 Self::at(pointer, Fault::Type(types))
             }
-            ValidationErrorKind::PropertyNames { error: inner } => Self::of(inner).below(pointer, error),
             ValidationErrorKind::Format { format } => match format.as_str() {
                 "event-type" => Self::at(pointer, Fault::NotAnEventType),
                 "event-timestamp" => Self::at(pointer, Fault::NotATimestamp),
@@ -142,11 +141,6 @@ impl ShapeError {
             },
             other => Self::at(pointer, Fault::Schema { keyword: other.keyword().to_owned() }),
         }
-    }
-
-    /// The error of a member's name belongs to the object that has the member.
-    fn below(self, pointer: &str, _of: &ValidationError<'_>) -> Self {
-        Self { pointer: format!("{pointer}{}", self.pointer), fault: self.fault }
     }
 }
 
