@@ -18,10 +18,12 @@ pub mod event;
 pub mod filters;
 pub mod problem;
 mod setup;
+mod shared;
 
 pub use edge::{Edge, PROTOCOLS, Protocol, until};
 pub use filters::Filter;
 pub use setup::Setup;
+pub use shared::{Lease, shipped};
 
 /// Any error, as tests return it.
 pub type BoxError = Box<dyn std::error::Error>;

@@ -112,6 +112,11 @@ impl Upstream {
         self.shared.lock().next.extend(std::iter::repeat_n(answer.clone(), n));
     }
 
+    /// How many answers of [`Upstream::next`] have not been given yet.
+    pub fn n_scripted(&self) -> usize {
+        self.shared.lock().next.len()
+    }
+
     /// Records nothing from now on: for load, where the record would grow without end.
     pub fn forget(&self) {
         let mut state = self.shared.lock();

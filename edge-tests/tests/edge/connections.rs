@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use edge_tests::{Filter, Setup, TestResult, event};
+use edge_tests::{TestResult, event, shipped};
 use testbed::message::Request;
 use testbed::{PATIENCE, http1};
 
@@ -12,7 +12,7 @@ const WRONG_SHAPE: &str = r#"{"event_type":"device.online","timestamp":7,"device
 
 #[test]
 fn a_connection_serves_on_after_a_refusal() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     let mut connection = edge.connect()?;
     let requests = [
         (event::post(event::about("nobodys")), 503),
@@ -28,7 +28,7 @@ fn a_connection_serves_on_after_a_refusal() -> TestResult {
 
 #[test]
 fn an_answer_that_ends_its_connection_says_so() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     // Envoy takes every 400 for broken HTTP. The others are answered before their bodies have come.
     let requests = [
         (event::post("{"), 400),
@@ -47,7 +47,7 @@ fn an_answer_that_ends_its_connection_says_so() -> TestResult {
 
 #[test]
 fn pipelined_events_are_all_answered_in_order() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     let [good, bad] = [event::GOOD, WRONG_SHAPE].map(|body| http1::to_bytes(&event::post(body)));
     let mut connection = edge.connect()?;
     connection.send_raw(&[good.as_slice(), &bad, &good].concat())?;
@@ -61,7 +61,7 @@ fn pipelined_events_are_all_answered_in_order() -> TestResult {
 
 #[test]
 fn an_event_that_comes_byte_by_byte_arrives_whole() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     let cuts: Vec<_> = (1..event::GOOD.len()).collect();
     let request = event::post(event::GOOD).cut_at(&cuts);
     assert_eq!(edge.http1(&request)?.status, 200);
@@ -74,7 +74,7 @@ fn an_event_that_comes_byte_by_byte_arrives_whole() -> TestResult {
 
 #[test]
 fn a_sender_that_waits_to_be_invited_is_invited() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     let mut stream = TcpStream::connect(edge.address())?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let length = event::GOOD.len();

@@ -1,7 +1,7 @@
 //! From the gateway to upstream and back: retries, timeouts, and what of upstream's answer the sender sees.
 
 use edge_tests::problem::{assert_problem, assert_try_again};
-use edge_tests::{Edge, Filter, PROTOCOLS, Setup, TestResult, event};
+use edge_tests::{Edge, Filter, PROTOCOLS, Setup, TestResult, event, shipped};
 use testbed::message::{Request, Response};
 use testbed::upstream::Answer;
 
@@ -14,7 +14,7 @@ fn attempts(edge: &Edge) -> Vec<String> {
 /// Checks that a largest event is tried until upstream takes it, each time whole.
 #[track_caller]
 fn assert_retried_whole(send: impl Fn(&Edge, Request) -> std::io::Result<Response>) -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     edge.upstream().next_times(2, &Answer::status(503));
     let body = event::of_bytes(event::LARGEST);
     assert_eq!(send(&edge, event::post(&body))?.status, 200);
@@ -46,7 +46,7 @@ fn the_largest_event_with_trailers_is_retried() -> TestResult {
 
 #[test]
 fn one_byte_more_than_the_largest_event_never_leaves() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     let body = event::of_bytes(event::LARGEST + 1);
     for protocol in PROTOCOLS {
         assert_problem(&edge.send(protocol, &event::post(&body))?, 413, "body_too_large");
@@ -117,7 +117,7 @@ fn upstreams_failures_and_redirects_become_upstream_unavailable() -> TestResult 
 
 #[test]
 fn upstreams_refusals_pass_with_their_bodies() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     for status in [400, 404, 409, 413, 422, 429] {
         let answer = Answer::status(status).header("content-type", "text/plain").header("x-why", "mine");
         edge.upstream().next(answer.body("upstream says no"));

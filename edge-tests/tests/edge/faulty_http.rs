@@ -2,12 +2,8 @@
 //! the headers are at fault. No such request reaches upstream.
 
 use edge_tests::problem::assert_problem;
-use edge_tests::{Edge, Filter, Setup, TestResult, event};
+use edge_tests::{Edge, Filter, Setup, TestResult, event, shipped};
 use testbed::message::Request;
-
-fn start() -> Result<Edge, edge_tests::BoxError> {
-    Setup::new(Filter::Bellhop).start()
-}
 
 fn with_an_underscore() -> Request {
     event::post(event::GOOD).header("x_device_id", "forged")
@@ -30,7 +26,7 @@ fn assert_refused(edge: &Edge, request: &Request, status: u16) -> TestResult {
 
 #[track_caller]
 fn assert_refused_raw(request: &str, status: u16) -> TestResult {
-    let edge = start()?;
+    let edge = shipped()?;
     assert_problem(&edge.raw(request.as_bytes())?, status, "request_refused");
     assert_eq!(edge.n_upstream(), 0);
     Ok(())
@@ -38,22 +34,25 @@ fn assert_refused_raw(request: &str, status: u16) -> TestResult {
 
 #[test]
 fn a_header_name_with_an_underscore_is_refused() -> TestResult {
-    assert_refused(&start()?, &with_an_underscore(), 400)
+    let edge = shipped()?;
+    assert_refused(&edge, &with_an_underscore(), 400)
 }
 
 #[test]
 fn too_large_headers_are_refused() -> TestResult {
-    assert_refused(&start()?, &with_40_kb_of_a_header(), 431)
+    let edge = shipped()?;
+    assert_refused(&edge, &with_40_kb_of_a_header(), 431)
 }
 
 #[test]
 fn too_many_headers_are_refused() -> TestResult {
-    assert_refused(&start()?, &with_120_headers(), 431)
+    let edge = shipped()?;
+    assert_refused(&edge, &with_120_headers(), 431)
 }
 
 #[test]
 fn over_http2_faulty_headers_reset_the_stream() -> TestResult {
-    let edge = start()?;
+    let edge = shipped()?;
     for request in [with_an_underscore(), with_40_kb_of_a_header(), with_120_headers()] {
         let Err(error) = edge.http2(&request) else { panic!("answered: {request:?}") };
         assert!(error.to_string().contains("stream error received"), "{error}");
@@ -64,7 +63,7 @@ fn over_http2_faulty_headers_reset_the_stream() -> TestResult {
 
 #[test]
 fn an_escaped_slash_in_the_path_is_refused() -> TestResult {
-    let edge = start()?;
+    let edge = shipped()?;
     for path in ["/a%2Fprovider_events", "/%2fprovider_events", "/a%5c..%5cprovider_events"] {
         assert_refused(&edge, &Request::post_json(path, event::GOOD), 400)?;
     }

@@ -2,7 +2,7 @@
 //! which never reaches the filter.
 
 use edge_tests::problem::assert_problem;
-use edge_tests::{BoxError, Filter, PROTOCOLS, Protocol, Setup, TestResult, event};
+use edge_tests::{BoxError, PROTOCOLS, Protocol, TestResult, event, shipped};
 use event_core::{Cause, Refusal, Verdict};
 use testbed::message::Request;
 
@@ -25,7 +25,7 @@ fn refusal(request: &Request, configuration: &str) -> Result<Refusal, BoxError> 
 
 #[track_caller]
 fn assert_answered_by_the_core(request: &Request, cause: Cause) -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     let expected = refusal(request, &shipped_plugin_configuration(&edge)?)?;
     assert_eq!(expected.cause(), cause);
     for protocol in PROTOCOLS {
@@ -103,7 +103,7 @@ const GRPC: [&str; 4] =
 
 #[test]
 fn grpc_is_never_answered_with_2xx() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     for content_type in GRPC {
         for protocol in PROTOCOLS {
             let request =
@@ -119,7 +119,7 @@ fn grpc_is_never_answered_with_2xx() -> TestResult {
 
 #[test]
 fn grpc_with_trailers_or_a_large_body_is_refused_just_the_same() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     let request =
         Request::new("POST", event::PATH).header("content-type", "application/grpc").body(event::GOOD);
     for request in [request.clone().trailer("x-t", "1"), request.body(vec![b'x'; 600_000])] {
@@ -131,7 +131,7 @@ fn grpc_with_trailers_or_a_large_body_is_refused_just_the_same() -> TestResult {
 
 #[test]
 fn a_head_of_grpc_is_refused_without_a_body() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     for protocol in PROTOCOLS {
         let request = Request::new("HEAD", event::PATH).header("content-type", "application/grpc");
         let response = edge.send(protocol, &request)?;

@@ -1,11 +1,11 @@
 //! One spelling per path: whatever way a path is written, it names the same source or none, and is never a redirect.
 
-use edge_tests::{Filter, PROTOCOLS, Setup, TestResult, event};
+use edge_tests::{PROTOCOLS, TestResult, event, shipped};
 use testbed::message::Request;
 
 #[test]
 fn other_spellings_of_the_path_reach_the_source() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     for path in [
         "//provider_events",
         "/a/../provider_events",

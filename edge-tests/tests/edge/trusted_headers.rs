@@ -1,6 +1,6 @@
 //! Whom to believe: nothing that a sender writes into the headers of Bellhop or Envoy arrives or is logged.
 
-use edge_tests::{Filter, PROTOCOLS, Setup, TestResult, event};
+use edge_tests::{Filter, PROTOCOLS, Setup, TestResult, event, shipped};
 use event_core::headers::RESERVED;
 use testbed::message::{Headers, Request};
 
@@ -42,7 +42,7 @@ fn assert_nothing_forged(headers: &Headers) {
 
 #[test]
 fn forged_headers_do_not_reach_upstream() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     for protocol in PROTOCOLS {
         assert_eq!(edge.send(protocol, &forging(event::post(event::GOOD)))?.status, 200);
     }
@@ -58,7 +58,7 @@ fn forged_headers_do_not_reach_upstream() -> TestResult {
 
 #[test]
 fn forged_trailers_do_not_reach_upstream() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     for protocol in PROTOCOLS {
         let request = RESERVED.iter().fold(event::post(event::GOOD), |it, name| it.trailer(name, FORGED));
         assert_eq!(edge.send(protocol, &request)?.status, 200);
@@ -98,7 +98,7 @@ fn forged_headers_do_not_steer_the_router() -> TestResult {
 
 #[test]
 fn nobody_is_internal_not_even_this_machine() -> TestResult {
-    let edge = Setup::new(Filter::Bellhop).start()?;
+    let edge = shipped()?;
     edge.http1(&event::post(event::GOOD))?;
     let received = edge.upstream().wait_for(1)?;
     assert!(!received[0].headers.has("x-envoy-internal"), "{:?}", received[0].headers);
