@@ -1,14 +1,24 @@
 //! Header maps as Envoy keeps them: byte strings, several values a name, lower-case names. It knows no phase.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// An ordered multi-map of byte strings. Names are lower-case.
 ///
 /// A name that Envoy keeps in a fixed slot ([`EnvoyProfile::joined_request_headers`](crate::EnvoyProfile::joined_request_headers)) holds one entry: a
 /// repeated value is joined to it with a comma. Every other name may stand several times.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct HeaderMap {
     entries: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// As text: what is not visible ASCII is escaped.
+impl fmt::Debug for HeaderMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines =
+            self.iter().map(|(name, value)| format!("{}: {}", name.escape_ascii(), value.escape_ascii()));
+        f.debug_list().entries(lines).finish()
+    }
 }
 
 impl HeaderMap {

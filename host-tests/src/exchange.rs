@@ -1,0 +1,95 @@
+//! One request and how upstream takes it, as data for every runner. It sends nothing.
+
+use crate::headers::Raw;
+
+/// A request to the gateway and the script of the upstream behind it.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// The method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// The headers in order, without what frames the body. HTTP/2 gets the names in lower case: it knows no other.
+    pub headers: Raw,
+    /// The body as it is cut: chunks, DATA frames or writes.
+    pub pieces: Vec<Vec<u8>>,
+    /// The trailers.
+    pub trailers: Raw,
+    /// Whether an HTTP/1.1 body is chunked even without trailers.
+    pub chunked: bool,
+    /// What upstream does with each attempt; the last step again and again. Empty: it answers 200.
+    pub upstream: Vec<Step>,
+}
+
+/// What upstream does with one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// It answers.
+    Answer {
+        /// The status.
+        status: u16,
+        /// The headers.
+        headers: Raw,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// It does not.
+    Fail(Failure),
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The connection closes once the request has come.
+    Reset,
+    /// Nothing comes within the time that the plugin gives.
+    Timeout,
+    /// Nobody listens.
+    Connect,
+    /// The cluster has no host.
+    NoHost,
+}
+
+impl Exchange {
+    /// A POST of JSON to `path`.
+    pub fn post(path: &str, body: impl AsRef<[u8]>) -> Self {
+        let body = body.as_ref();
+        Self {
+            method: "POST".to_owned(),
+            path: path.to_owned(),
+            headers: vec![(b"content-type".to_vec(), b"application/json".to_vec())],
+            pieces: if body.is_empty() { Vec::new() } else { vec![body.to_vec()] },
+            trailers: Raw::new(),
+            chunked: false,
+            upstream: Vec::new(),
+        }
+    }
+
+    /// The whole body.
+    pub fn body(&self) -> Vec<u8> {
+        self.pieces.concat()
+    }
+
+    /// What upstream does with this attempt, counted from 1.
+    pub fn step(&self, attempt: usize) -> Step {
+        let index = attempt.saturating_sub(1).min(self.upstream.len().saturating_sub(1));
+        self.upstream.get(index).cloned().unwrap_or_else(Step::accepted)
+    }
+
+    /// Whether an HTTP/1.1 body goes in chunks.
+    pub fn is_chunked(&self) -> bool {
+        self.chunked || !self.trailers.is_empty()
+    }
+}
+
+impl Step {
+    /// An empty 200.
+    pub fn accepted() -> Self {
+        Self::status(200)
+    }
+
+    /// An empty answer.
+    pub fn status(status: u16) -> Self {
+        Self::Answer { status, headers: Raw::new(), body: Vec::new() }
+    }
+}

@@ -1,0 +1,150 @@
+//! Exchanges on the native core: what the plugin would decide, without a host. It sends nothing.
+
+use anyhow::Result;
+use event_core::headers::is_reserved;
+use event_core::response::UpstreamResponse;
+use event_core::{Edge, Refusal, Verdict};
+
+use crate::ending::{Ending, UpstreamSaw};
+use crate::exchange::{Exchange, Failure, Step};
+use crate::headers::{self, Raw, Shown};
+
+/// What the core makes of an exchange.
+#[derive(Debug)]
+pub struct Judged {
+    /// What came of it.
+    pub ending: Ending,
+    /// What the router is told, if the event goes upstream.
+    pub for_the_router: Shown,
+}
+
+/// Runs an exchange. `attempts` is how often the router would try.
+///
+/// # Errors
+/// When an answer is no whole problem.
+pub fn run(edge: &Edge, exchange: &Exchange, attempts: usize) -> Result<Judged> {
+    let body = exchange.body();
+    let head = head(exchange, true);
+    let admission = match edge.admit(headers::slices(&head)) {
+        Ok(admission) => admission,
+        Err(refusal) => return refused(&refusal, None, Shown::new()),
+    };
+    let added = match edge.judge(admission.source, &body) {
+        Verdict::Forward(added) => added,
+        Verdict::Refuse(refusal) => return refused(&refusal, None, Shown::new()),
+    };
+    let kept = headers::slices(&head)
+        .filter(|(name, _)| !admission.forbidden.iter().any(|it| it.as_bytes().eq_ignore_ascii_case(name)));
+    let added = added.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let all = headers::of_request(kept.chain(added));
+    let for_the_router = headers::for_the_router(&all);
+    let upstream = UpstreamSaw {
+        attempts,
+        headers: headers::without_those_for_the_router(all),
+        trailers: headers::of_trailers(
+            headers::slices(&exchange.trailers).filter(|(name, _)| !is_reserved(name)),
+        ),
+    };
+    let step = exchange.step(attempts);
+    let upstream = reached(&step).then_some(upstream);
+    let answer = Answer::of(&step);
+    match edge.judge_response(&answer) {
+        Some(refusal) => refused(&refusal, upstream, for_the_router),
+        None => {
+            let Answer { status, headers: answered, body, .. } = &answer;
+            let ending = Ending::answered(*status, headers::slices(answered), body, upstream)?;
+            Ok(Judged { ending, for_the_router })
+        }
+    }
+}
+
+/// The request's headers as Envoy hands them over. Without `lengths` nothing says how long the body is.
+pub(crate) fn head(exchange: &Exchange, lengths: bool) -> Raw {
+    let pseudo = [(":authority", "bellhop.test"), (":path", &exchange.path), (":method", &exchange.method)];
+    let mut head: Raw = pseudo
+        .into_iter()
+        .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+        .collect();
+    head.push((b":scheme".to_vec(), b"http".to_vec()));
+    // White space around a value is none of it (RFC 9110, section 5.5).
+    let field = |(name, value): &(Vec<u8>, Vec<u8>)| (name.to_ascii_lowercase(), value.trim_ascii().to_vec());
+    head.extend(exchange.headers.iter().map(field));
+    let has_length = exchange.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-length"));
+    if lengths && exchange.is_chunked() {
+        head.push((b"transfer-encoding".to_vec(), b"chunked".to_vec()));
+    } else if lengths && !has_length {
+        head.push((b"content-length".to_vec(), exchange.body().len().to_string().into_bytes()));
+    }
+    joined(head)
+}
+
+/// Envoy keeps these two in one slot each.
+fn joined(head: Raw) -> Raw {
+    let mut joined = Raw::new();
+    for (name, value) in head {
+        let in_one_slot = name == b"content-type" || name == b"content-encoding";
+        match joined.iter_mut().find(|(it, _)| in_one_slot && *it == name) {
+            Some((_, first)) => {
+                first.push(b',');
+                first.extend(value);
+            }
+            None => joined.push((name, value)),
+        }
+    }
+    joined
+}
+
+/// Whether upstream gets the request before this happens.
+fn reached(step: &Step) -> bool {
+    !matches!(step, Step::Fail(Failure::Connect | Failure::NoHost))
+}
+
+fn refused(refusal: &Refusal, upstream: Option<UpstreamSaw>, for_the_router: Shown) -> Result<Judged> {
+    let answer = refusal.headers();
+    let answer = answer.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let ending = Ending::answered(refusal.status(), answer, &refusal.body(), upstream)?;
+    Ok(Judged { ending, for_the_router })
+}
+
+/// What the filter gets to see of upstream, or of the router in upstream's place.
+struct Answer {
+    status: u16,
+    details: &'static [u8],
+    headers: Raw,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn of(step: &Step) -> Self {
+        let made_up =
+            |status, details: &'static [u8]| Self { status, details, headers: Raw::new(), body: Vec::new() };
+        match step {
+            Step::Answer { status, headers, body } => Self {
+                status: *status,
+                details: b"via_upstream",
+                headers: headers.clone(),
+                body: body.clone(),
+            },
+            Step::Fail(Failure::Timeout) => made_up(504, b"response_timeout"),
+            Step::Fail(Failure::NoHost) => made_up(503, b"no_healthy_upstream"),
+            Step::Fail(Failure::Reset | Failure::Connect) => {
+                made_up(503, b"upstream_reset_before_response_started")
+            }
+        }
+    }
+}
+
+impl UpstreamResponse for Answer {
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    fn code_details(&self) -> Option<Vec<u8>> {
+        Some(self.details.to_vec())
+    }
+
+    fn retry_after(&self) -> Option<Vec<u8>> {
+        let of_name = |(name, _): &&(Vec<u8>, Vec<u8>)| name.eq_ignore_ascii_case(b"retry-after");
+        self.headers.iter().find(of_name).map(|(_, value)| value.clone())
+    }
+}
