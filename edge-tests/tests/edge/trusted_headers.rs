@@ -87,10 +87,8 @@ fn forged_headers_are_not_logged() -> TestResult {
 #[test]
 fn forged_headers_do_not_steer_the_router() -> TestResult {
     let edge = Setup::new(Filter::Minimal).start_with(|_| testbed::upstream::Answer::status(503))?;
-    let request = event::post(event::GOOD)
-        .header("x-envoy-retry-on", "5xx")
-        .header("x-envoy-max-retries", "3")
-        .header("x-envoy-upstream-rq-timeout-ms", "1");
+    let request =
+        event::post(event::GOOD).header("x-envoy-retry-on", "5xx").header("x-envoy-max-retries", "3");
     edge.http1(&request)?;
     assert_eq!(edge.n_upstream(), 1);
     Ok(())
@@ -102,6 +100,19 @@ fn nobody_is_internal_not_even_this_machine() -> TestResult {
     edge.http1(&event::post(event::GOOD))?;
     let received = edge.upstream().wait_for(1)?;
     assert!(!received[0].headers.has("x-envoy-internal"), "{:?}", received[0].headers);
+    Ok(())
+}
+
+#[test]
+fn of_envoys_headers_upstream_gets_attempt_and_client_only() -> TestResult {
+    let edge = shipped()?;
+    edge.http1(&event::post(event::GOOD))?;
+    let received = edge.upstream().wait_for(1)?;
+    let names = received[0].headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned());
+    let envoys: Vec<_> = names.filter(|name| name.starts_with("x-envoy-")).collect();
+    assert!(envoys.contains(&"x-envoy-attempt-count".to_owned()), "{envoys:?}");
+    let known = ["x-envoy-attempt-count", "x-envoy-external-address"];
+    assert!(envoys.iter().all(|name| known.contains(&name.as_str())), "{envoys:?}");
     Ok(())
 }
 
