@@ -122,6 +122,11 @@ impl Case {
         format!("{} ({})", self.row.file, self.row.why)
     }
 
+    /// The file of the body.
+    pub fn file(&self) -> &str {
+        &self.row.file
+    }
+
     /// The event on its way to an upstream that accepts it.
     pub fn exchange(&self) -> Exchange {
         Exchange::post(PATH, &self.body)

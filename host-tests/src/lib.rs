@@ -8,6 +8,7 @@ pub mod ending;
 pub mod events;
 pub mod exchange;
 pub mod filters;
+pub mod generate;
 pub mod headers;
 pub mod on_core;
 pub mod on_envoy;

@@ -87,7 +87,8 @@ pub fn request(exchange: &Exchange, downstream: Protocol, attempts: usize) -> Re
     request.upstream(upstream(&exchange.step(attempts)))
 }
 
-fn upstream(step: &Step) -> Upstream {
+/// What upstream does in the simulator.
+pub fn upstream(step: &Step) -> Upstream {
     match step {
         Step::Answer { status, headers, body } => {
             let mut response = Response::new(*status);
