@@ -178,5 +178,9 @@ fn step(generator: &mut Generator) -> Step {
     }
     let status = *generator.pick(&STATUSES);
     let has_body = status != 204 && status != 304 && generator.one_in(2);
-    Step::Answer { status, headers, body: if has_body { b"upstream's own words".to_vec() } else { Vec::new() } }
+    Step::Answer {
+        status,
+        headers,
+        body: if has_body { b"upstream's own words".to_vec() } else { Vec::new() },
+    }
 }

@@ -2,7 +2,9 @@
 //! whatever it is. `SEED` and `STREAMS` choose others than the usual ones; a failure says the seed of its round.
 
 use anyhow::{Context, Result, bail, ensure};
-use envoy_sim::{Answerer, Outcome, Protocol, Request, Seen, Setup, Simulator, StreamId, Upstream, WaitingFor};
+use envoy_sim::{
+    Answerer, Outcome, Protocol, Request, Seen, Setup, Simulator, StreamId, Upstream, WaitingFor,
+};
 use event_core::Edge;
 use host_tests::generate::{self, Generator, Stream};
 use host_tests::{Exchange, events, filters, on_core, on_simulator};
