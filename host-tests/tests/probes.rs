@@ -308,6 +308,15 @@ fn send(
         while log(gateway).0.len() < n_before {
             ensure!(Instant::now() < deadline, "the filter did not say all that it should");
         }
+        // A callout's reply is handed over in the event that counts it; the client goes after that.
+        for cluster in ["answers", "late"] {
+            let n_calls: usize =
+                log(gateway).0.iter().map(|line| line.matches(&format!("call {cluster} ")).count()).sum();
+            let counter = format!("cluster.{cluster}.upstream_rq_completed");
+            while gateway.stat(&counter)?.unwrap_or_default() < n_calls as u64 {
+                ensure!(Instant::now() < deadline, "a callout to {cluster} did not end");
+            }
+        }
         ensure!(gateway.stat("http.probe.downstream_rq_active")? == Some(1), "the request is over");
         return Ok((connection, json!({ "outcome": "hung" })));
     }
