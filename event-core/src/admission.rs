@@ -49,26 +49,49 @@ impl<'h> Head<'h> {
     fn read(headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>) -> Self {
         let mut head = Self::default();
         for (name, value) in headers {
-            match name {
-                b":path" => head.path = Some(value),
-                b":method" => head.method = Some(value),
-                _ if name.eq_ignore_ascii_case(b"content-type") => {
-                    head.content_type = head.content_type.and(value)
-                }
-                _ if name.eq_ignore_ascii_case(b"content-encoding") => {
-                    head.content_encoding = head.content_encoding.and(value)
-                }
-                _ if name.eq_ignore_ascii_case(b"content-length") => head.content_length = Some(value),
-                _ if folded_starts_with(name, b"webhook-") || folded_starts_with(name, b"svix-") => {
-                    head.signature_repeated |=
-                        head.signature_names.iter().any(|earlier| same_name(earlier, name));
-                    head.signature_names.push(name);
-                }
-                _ if is_reserved(name) => head.forbidden.push(String::from_utf8_lossy(name).into_owned()),
-                _ => {}
+            // Most headers decide nothing: their first letter says so.
+            match name.first() {
+                Some(b':') => head.read_pseudo_header(name, value),
+                Some(b'c' | b'C') => head.read_content_header(name, value),
+                Some(b'w' | b'W' | b's' | b'S') => head.read_signature_header(name),
+                Some(b'i' | b'I' | b'x' | b'X') => head.read_other(name),
+                Some(_) | None => {}
             }
         }
         head
+    }
+
+    fn read_pseudo_header(&mut self, name: &'h [u8], value: &'h [u8]) {
+        match name {
+            b":path" => self.path = Some(value),
+            b":method" => self.method = Some(value),
+            _ => {}
+        }
+    }
+
+    fn read_content_header(&mut self, name: &'h [u8], value: &'h [u8]) {
+        if name.eq_ignore_ascii_case(b"content-type") {
+            self.content_type = self.content_type.and(value);
+        } else if name.eq_ignore_ascii_case(b"content-encoding") {
+            self.content_encoding = self.content_encoding.and(value);
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            self.content_length = Some(value);
+        } else {
+            self.read_other(name);
+        }
+    }
+
+    fn read_signature_header(&mut self, name: &'h [u8]) {
+        if folded_starts_with(name, b"webhook-") || folded_starts_with(name, b"svix-") {
+            self.signature_repeated |= self.signature_names.iter().any(|earlier| same_name(earlier, name));
+            self.signature_names.push(name);
+        }
+    }
+
+    fn read_other(&mut self, name: &[u8]) {
+        if is_reserved(name) {
+            self.forbidden.push(String::from_utf8_lossy(name).into_owned());
+        }
     }
 }
 

@@ -24,7 +24,10 @@ pub(crate) fn judge(response: &impl UpstreamResponse, retry_after_s: u32) -> Opt
         400..=409 | 411..=499 => return None,
         _ => {}
     }
-    let upstream_asks = response.retry_after().and_then(|value| read_retry_after(&value));
+    // A `Retry-After` on an answer of Envoy's own is that of the gateway's reply texts.
+    let from_upstream = response.code_details().is_some_and(|details| details == b"via_upstream");
+    let value = if from_upstream { response.retry_after() } else { None };
+    let upstream_asks = value.and_then(|value| read_retry_after(&value));
     let refusal =
         Refusal::new(Cause::UpstreamUnavailable, "upstream did not accept the event; send it again later");
     Some(refusal.retry_after(upstream_asks.unwrap_or(retry_after_s)))
@@ -85,6 +88,13 @@ mod tests {
         for (value, kept) in [("1", "1"), ("120", "120"), (" 7 ", "7"), ("86400", "86400"), ("007", "7")] {
             assert_eq!(retry_after(Some(value.as_bytes())).as_deref(), Some(kept), "{value}");
         }
+    }
+
+    #[test]
+    fn a_retry_after_that_envoy_wrote_gives_way_to_the_configured_one() {
+        let refusal =
+            judge(&Response(503, "upstream_reset_before_response_started", Some(b"7")), 30).unwrap();
+        assert!(refusal.headers().contains(&("retry-after", "30".to_owned())));
     }
 
     #[test]
