@@ -141,17 +141,11 @@ fn on_trailers(edge: &Edge, phase: Phase) -> Result<Step, Fault> {
     collecting.finish(edge)
 }
 
-fn on_response(edge: &Edge, phase: Phase) -> Step {
-    match phase {
-        Phase::Forwarded => {
-            let response = HeldResponse::in_headers_callback();
-            match edge.judge_response(&response) {
-                None => (Phase::Forwarded, Action::Continue),
-                Some(refusal) => (Phase::Answered, response.replace(&refusal)),
-            }
-        }
-        // Our own answer, or one that Envoy made before the event was whole.
-        Phase::New | Phase::Collecting(_) | Phase::Answered => (Phase::Answered, Action::Continue),
+fn on_response(edge: &Edge) -> Step {
+    let response = HeldResponse::in_headers_callback();
+    match edge.judge_response(&response) {
+        None => (Phase::Forwarded, Action::Continue),
+        Some(refusal) => (Phase::Answered, response.replace(&refusal)),
     }
 }
 
@@ -171,6 +165,8 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        self.step(|edge, phase| Ok(on_response(edge, phase)))
+        // Otherwise it is our own answer, or one that Envoy made before the event was whole.
+        let Phase::Forwarded = self.phase else { return Action::Continue };
+        self.step(|edge, _| Ok(on_response(edge)))
     }
 }
