@@ -8,6 +8,7 @@ use event_core::headers::is_reserved;
 use event_core::response::UpstreamResponse;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType, Status};
+use std::panic::Location;
 
 /// The filter state that the access log shows. One element: a path of several cannot be named in a log format.
 const OUTCOME: &str = "bellhop.outcome";
@@ -22,6 +23,12 @@ pub(crate) fn plugin_configuration() -> Vec<u8> {
 pub(crate) fn log(level: LogLevel, message: &str) {
     // Nothing can be done about a log that takes no lines.
     let _ = hostcalls::log(level, message);
+}
+
+/// Says where a panic was. The trap that follows ends the worker's VM.
+pub(crate) fn log_panic(place: Option<&Location<'_>>) {
+    let (file, line) = place.map_or(("an unknown file", 0), |place| (place.file(), place.line()));
+    log(LogLevel::Critical, &format!("panicked at {file}:{line}"));
 }
 
 /// A request that Envoy holds for us: its headers have not left.

@@ -25,9 +25,9 @@ mod root;
 mod stream;
 
 use proxy_wasm::traits::RootContext;
-use proxy_wasm::types::LogLevel;
 
 proxy_wasm::main! {{
-    proxy_wasm::set_log_level(LogLevel::Info);
+    // The message of a panic can hold part of a body; the place cannot.
+    std::panic::set_hook(Box::new(|panic| host::log_panic(panic.location())));
     proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(root::Root::default()) });
 }}
