@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{members, name};
 
 /// Who depends on whom of ours, development dependencies included. ARCHITECTURE.md says why.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 13] = [
+    ("cli", &["directory", "seam"]),
+    ("directory", &["directory-api", "event-core", "seam"]),
+    ("directory-api", &[]),
     ("edge-tests", &["event-core", "testbed"]),
     ("envoy-sim", &[]),
     ("event-core", &[]),
@@ -13,14 +16,19 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("minimal-filter", &[]),
     ("plugin", &["event-core"]),
     ("probe-filter", &[]),
+    ("seam", &[]),
     ("testbed", &[]),
     ("xtask", &["testbed"]),
 ];
 
 /// Each of these foreign crates is named by its owners only: one crate per foreign API.
-const OWNERS: [(&str, &[&str]); 4] = [
+const OWNERS: [(&str, &[&str]); 8] = [
+    ("axum", &["directory"]),
+    ("clap", &["cli"]),
     ("h2", &["testbed"]),
     ("lexopt", &["xtask"]),
+    ("reqwest", &["seam"]),
+    ("sqlx", &["directory"]),
     ("proxy-wasm", &["minimal-filter", "plugin"]),
     ("wasmtime", &["envoy-sim"]),
 ];

@@ -1,0 +1,2 @@
+//! The program bellhop.
+fn main() {}
