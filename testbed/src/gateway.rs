@@ -1,6 +1,6 @@
 //! A running Envoy: started, asked through its admin port, stopped. It writes no configuration of its own.
 
-mod process;
+mod command;
 
 use std::fmt;
 use std::io;
@@ -13,6 +13,7 @@ use crate::PATIENCE;
 use crate::http1;
 use crate::message::Request;
 use crate::paths;
+use crate::process;
 
 /// How long Envoy may take to stop before it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
@@ -116,7 +117,7 @@ impl Launch {
     pub fn start(&self) -> Result<Gateway, StartError> {
         let files = Files::new()?;
         std::fs::write(&files.bootstrap, &self.bootstrap)?;
-        let child = process::spawn(self, &files)?;
+        let child = command::spawn(self, &files)?;
         // From here on dropping the gateway stops the process, on every way out.
         let mut gateway = Gateway { child, admin: SocketAddr::from(([127, 0, 0, 1], 0)), files };
         let deadline = Instant::now() + PATIENCE;

@@ -10,6 +10,8 @@ pub mod http1;
 pub mod http2;
 pub mod message;
 pub mod paths;
+pub mod process;
+pub mod service;
 pub mod upstream;
 
 use std::time::Duration;

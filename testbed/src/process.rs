@@ -1,6 +1,5 @@
-//! The Envoy process: started so that it cannot outlive us, measured, ended. It knows nothing of HTTP.
+//! Child processes that cannot outlive us: started, measured, ended. It knows nothing of what they do.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -8,36 +7,19 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::{Files, Launch};
-use crate::paths;
-
-/// Starts Envoy. Its output goes to its log file.
-pub(super) fn spawn(launch: &Launch, files: &Files) -> io::Result<Child> {
-    let log = File::create(&files.log)?;
-    let mut command = Command::new(&launch.envoy);
-    command
-        .arg("--config-path")
-        .arg(&files.bootstrap)
-        .arg("--admin-address-path")
-        .arg(&files.admin_address)
-        .arg("--use-dynamic-base-id")
-        .args(["--concurrency", &launch.concurrency.to_string()])
-        .args(["--log-level", &launch.log_level])
-        .args(["--file-flush-interval-msec", &launch.flush_interval.as_millis().to_string()])
-        .args(["--drain-time-s", "1", "--parent-shutdown-time-s", "2"])
-        .envs(launch.variables.iter().map(|(name, value)| (name, value)))
-        .current_dir(paths::repository())
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        // Ctrl-C in the terminal is for us: we then stop Envoy ourselves.
-        .process_group(0);
+/// Starts the command in a process group of its own, without standard input. The system kills it when this process dies.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn spawn(mut command: Command) -> io::Result<Child> {
+    // Ctrl-C in the terminal is for us: we then stop it ourselves.
+    command.stdin(Stdio::null()).process_group(0);
     die_with_parent(&mut command);
     spawn_on_lasting_thread(command)
 }
 
 /// Ends the process: first with a request, then with force.
-pub(super) fn stop(child: &mut Child, patience: Duration) {
+pub fn stop(child: &mut Child, patience: Duration) {
     if matches!(child.try_wait(), Ok(None)) {
         signal(child.id(), libc::SIGTERM);
         let deadline = Instant::now() + patience;
@@ -50,8 +32,11 @@ pub(super) fn stop(child: &mut Child, patience: Duration) {
     let _ = child.wait();
 }
 
-/// Resident memory, from `VmRSS` in `/proc`.
-pub(super) fn resident_bytes(pid: u32) -> io::Result<u64> {
+/// Resident memory of a process, from `VmRSS` in `/proc`.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let kilobytes = status
         .lines()
@@ -65,8 +50,11 @@ pub(super) fn resident_bytes(pid: u32) -> io::Result<u64> {
 
 /// The CPU time of all threads of the process, the ended ones too, in nanoseconds: `/proc/PID/stat` has ticks of
 /// 10 ms only.
+///
+/// # Errors
+/// When the system does not tell.
 #[allow(unsafe_code, reason = "std has no clock of another process")]
-pub(super) fn cpu_time(pid: u32) -> io::Result<Duration> {
+pub fn cpu_time(pid: u32) -> io::Result<Duration> {
     let mut clock = 0;
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: both calls write only to the local they are given.
