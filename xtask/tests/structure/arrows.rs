@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("minimal-filter", &[]),
     ("plugin", &["event-core"]),
     ("probe-filter", &[]),
-    ("seam", &[]),
+    ("seam", &["testbed"]),
     ("testbed", &[]),
     ("xtask", &["testbed"]),
 ];
