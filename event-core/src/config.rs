@@ -5,11 +5,15 @@
 
 mod accounts;
 mod delivery;
+mod directory;
 mod error;
 mod reader;
+mod secret;
 
 pub use delivery::{Delivery, RETRY_ON};
+pub use directory::{CacheSettings, DirectorySettings};
 pub use error::{ConfigError, ConfigFault};
+pub use secret::{Environment, Secret};
 
 use crate::accounts::Accounts;
 use crate::event_type;
@@ -44,6 +48,8 @@ pub struct Config {
     pub(crate) sources: Vec<Source>,
     /// The embedded directory.
     pub(crate) accounts: Accounts,
+    /// The account directory, if there is one to ask.
+    pub(crate) directory: Option<DirectorySettings>,
     /// What becomes of an event that no account owns.
     pub(crate) on_unassigned: OnUnassigned,
     /// What is too large.
@@ -61,6 +67,8 @@ pub struct Source {
     pub(crate) path: Box<str>,
     /// The only event types that are let through, if others are refused.
     pub(crate) only: Option<BTreeSet<Box<str>>>,
+    /// Whether its events are verified.
+    pub(crate) verified: bool,
 }
 
 /// What becomes of an event that no account owns.
@@ -86,11 +94,11 @@ pub struct Limits {
 }
 
 impl Config {
-    /// Reads a configuration from JSON text.
+    /// Reads a configuration from JSON text. Secrets that it names come from `environment`.
     ///
     /// # Errors
     /// The first key that is wrong, by its path, and what was expected. No value is repeated: secrets stand here.
-    pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
+    pub fn from_json(text: &[u8], environment: &Environment<'_>) -> Result<Self, ConfigError> {
         let value = json::parse(text, json::MAX_DEPTH).map_err(ConfigError::not_json)?;
         let root = Node::root(&value).object(&[
             "accounts",
@@ -103,10 +111,8 @@ impl Config {
             "on_unassigned",
             "sources",
         ])?;
-        for (key, what) in [("directory", "the account directory"), ("duplicates", "the duplicate window")] {
-            if let Some(node) = root.optional(key) {
-                return Err(node.fault(ConfigFault::NotInThisVersion { what }));
-            }
+        if let Some(node) = root.optional("duplicates") {
+            return Err(node.fault(ConfigFault::NotInThisVersion { what: "the duplicate window" }));
         }
         if let Some(node) = root.optional("on_invalid") {
             node.choice(&[("reject", Some(())), ("quarantine", None)])?
@@ -114,6 +120,10 @@ impl Config {
         }
         let limits = Limits::read(root.optional("limits"))?;
         let sources = read_sources(&root.required("sources")?)?;
+        let delivery = Delivery::read(root.optional("delivery"))?;
+        let directory = root.optional("directory");
+        let directory =
+            directory.map(|node| directory::read(&node, delivery.retry_after_s, environment)).transpose()?;
         Ok(Self {
             environment: root
                 .required("environment")?
@@ -121,7 +131,8 @@ impl Config {
                 .into(),
             on_unassigned: OnUnassigned::read(root.optional("on_unassigned"))?,
             accounts: accounts::read(root.optional("accounts"), &sources, limits.id_bytes)?,
-            delivery: Delivery::read(root.optional("delivery"))?,
+            directory,
+            delivery,
             sources,
             limits,
         })
@@ -133,9 +144,23 @@ impl Config {
         self.limits.body_bytes
     }
 
+    /// How the account directory is asked, if there is one.
+    #[must_use]
+    pub const fn directory(&self) -> Option<&DirectorySettings> {
+        self.directory.as_ref()
+    }
+
     /// The names of sources that anyone can post to, since nothing is verified.
     pub fn unverified_sources(&self) -> impl Iterator<Item = &str> {
-        self.sources.iter().map(|source| &*source.name)
+        self.sources.iter().filter(|source| !source.is_verified()).map(|source| &*source.name)
+    }
+}
+
+impl Source {
+    /// Whether its events are proved to be its own. What a stranger can send teaches nothing.
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        self.verified
     }
 }
 
@@ -173,8 +198,8 @@ fn read_sources(node: &Node<'_>) -> Result<Vec<Source>, ConfigError> {
             name: name.name(is_source_byte, "lower-case letters, digits, `_` and `-`")?.into(),
             path: read_path(&path)?.into(),
             only: read_only(&mut object)?,
+            verified: read_verify(&object.required("verify")?)?,
         };
-        read_verify(&object.required("verify")?)?;
         for earlier in &sources {
             if earlier.name == source.name {
                 return Err(name.fault(ConfigFault::NotUnique { what: "the name of a source" }));
@@ -222,10 +247,11 @@ fn read_only(source: &mut Object<'_>) -> Result<Option<BTreeSet<Box<str>>>, Conf
     }
 }
 
-fn read_verify(node: &Node<'_>) -> Result<(), ConfigError> {
+/// Whether the source is verified.
+fn read_verify(node: &Node<'_>) -> Result<bool, ConfigError> {
     const EXPECTED: &str = "\"none\", or an object with one of `standard_webhooks`, `hmac`, `token`";
     match node.as_string() {
-        Some("none") => return Ok(()),
+        Some("none") => return Ok(false),
         Some(_) => return Err(node.expected(EXPECTED)),
         None => {}
     }

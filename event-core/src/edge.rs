@@ -3,7 +3,7 @@
 
 use crate::accounts::Lookup;
 use crate::admission::{self, Admission};
-use crate::config::{Config, ConfigError, OnUnassigned, Source};
+use crate::config::{Config, ConfigError, Environment, OnUnassigned, Source};
 use crate::forward::{self, ForwardHeaders};
 use crate::response::{self, UpstreamResponse};
 use crate::shape::ValidEvent;
@@ -34,7 +34,15 @@ impl Edge {
     /// # Errors
     /// The first key that is wrong.
     pub fn from_json(text: &[u8]) -> Result<Self, ConfigError> {
-        Config::from_json(text).map(|config| Self { config })
+        Self::with_environment(text, &|_| None)
+    }
+
+    /// The same, with the environment variables that the configuration may name for its secrets.
+    ///
+    /// # Errors
+    /// The first key that is wrong.
+    pub fn with_environment(text: &[u8], environment: &Environment<'_>) -> Result<Self, ConfigError> {
+        Config::from_json(text, environment).map(|config| Self { config })
     }
 
     /// The configuration.

@@ -19,6 +19,11 @@ pub(crate) fn plugin_configuration() -> Vec<u8> {
     hostcalls::get_buffer(BufferType::PluginConfiguration, 0, usize::MAX).ok().flatten().unwrap_or_default()
 }
 
+/// What `vm_config.environment_variables` hands over, if it is text.
+pub(crate) fn environment_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Writes to Envoy's log.
 pub(crate) fn log(level: LogLevel, message: &str) {
     // Nothing can be done about a log that takes no lines.

@@ -18,7 +18,7 @@ impl Context for Root {}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
-        match Edge::from_json(&host::plugin_configuration()) {
+        match Edge::with_environment(&host::plugin_configuration(), &host::environment_variable) {
             Ok(edge) => {
                 for source in edge.config().unverified_sources() {
                     host::log(

@@ -46,6 +46,11 @@ pub enum ConfigFault {
         /// The most there can be.
         limit: usize,
     },
+    /// A secret is to come from an environment variable that is not set, or empty.
+    NotInEnvironment {
+        /// Its name.
+        variable: String,
+    },
     /// Part of the contract, but not of this version: refused, so that no one relies on what is not done.
     NotInThisVersion {
         /// In words.
@@ -88,6 +93,11 @@ impl fmt::Display for ConfigFault {
             Self::NotUnique { what } => write!(f, "{what} must be unique"),
             Self::Needs { key } => write!(f, "needs `{key}` beside it"),
             Self::TooManyOwners { limit } => write!(f, "an id can have at most {limit} accounts"),
+            Self::NotInEnvironment { variable } => write!(
+                f,
+                "the environment variable {variable} is not set, or empty; Envoy hands over what \
+                 `vm_config.environment_variables` names"
+            ),
             Self::NotInThisVersion { what } => write!(f, "{what} is not part of this version"),
         }
     }

@@ -98,8 +98,8 @@ fn an_error_names_the_key_and_what_was_expected() {
             "plugin configuration: `limits.depth`: expected a whole number from 1 to 64, found another number",
         ),
         (
-            with("/directory", json!({"cluster": "directory"})),
-            "plugin configuration: `directory`: the account directory is not part of this version",
+            with("/directory", json!({"cluster": "d", "cache": {"fresh_s": 0}})),
+            "plugin configuration: `directory.cache.fresh_s`: expected a whole number from 1 to 86400, found another number",
         ),
         (
             with("/on_unassigned", json!("drop")),
@@ -203,4 +203,30 @@ fn without_anything_to_retry_on_the_router_is_told_of_no_retries() {
     let edge = load(&with("/delivery", json!({"retry_on": []}))).unwrap();
     let names: Vec<_> = edge.config().delivery.router_headers.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, ["x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms"]);
+}
+
+#[test]
+fn a_token_comes_from_the_environment_and_is_never_shown() {
+    let config = with("/directory", json!({"cluster": "d", "token": {"env": "DIRECTORY_TOKEN"}}));
+    let text = config.to_string();
+    let environment = |name: &str| (name == "DIRECTORY_TOKEN").then(|| "topsecret".to_owned());
+    let edge = Edge::with_environment(text.as_bytes(), &environment).unwrap();
+    let token = edge.config().directory().and_then(|directory| directory.token.as_ref());
+    assert_eq!(token.map(|token| token.expose()), Some("topsecret"));
+    assert!(!format!("{edge:?}").contains("topsecret"));
+    let error = load(&config).unwrap_err();
+    assert!(error.contains("`directory.token.env`: the environment variable DIRECTORY_TOKEN "), "{error}");
+    let spaced = |_: &str| Some("top secret".to_owned());
+    let error = Edge::with_environment(text.as_bytes(), &spaced).unwrap_err().to_string();
+    assert!(error.contains("`directory.token`") && !error.contains("top secret"), "{error}");
+}
+
+#[test]
+fn an_unknown_account_is_forgotten_before_the_sender_comes_back() {
+    let unknown_ms = |retry_after_s: u64| {
+        let mut config = with("/directory", json!({"cluster": "d"}));
+        config["delivery"] = json!({ "retry_after_s": retry_after_s });
+        load(&config).unwrap().config().directory().unwrap().cache.unknown_ms
+    };
+    assert_eq!([1, 2, 5, 6, 30].map(unknown_ms), [0, 1_000, 4_000, 5_000, 5_000]);
 }
