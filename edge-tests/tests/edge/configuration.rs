@@ -125,12 +125,13 @@ fn a_source_that_does_not_say_how_it_is_verified_is_named() -> TestResult {
 }
 
 #[test]
-fn a_directory_is_not_in_this_version() -> TestResult {
+fn a_token_that_is_not_in_the_environment_is_named() -> TestResult {
+    let directory = r#""directory": { "cluster": "d", "token": { "env": "BELLHOP_UNSET" } },"#;
     let setup = Setup::new(Filter::Bellhop)
-        .change(r#""environment": "demo","#, r#""environment": "demo", "directory": { "cluster": "d" },"#);
+        .change(r#""environment": "demo","#, &format!(r#""environment": "demo", {directory}"#));
     assert_says(
         &setup,
-        "plugin configuration: `directory`: the account directory is not part of this version",
+        "plugin configuration: `directory.token.env`: the environment variable BELLHOP_UNSET is not set",
     )
 }
 
