@@ -1,9 +1,11 @@
-//! Real Envoy under test: finding and starting it, upstreams that record, clients that send any bytes.
+//! Real peers under test: Envoy and the published fake of the Seam API found and started, upstreams that record,
+//! clients that send any bytes.
 //!
 //! It knows nothing of Bellhop's events and outcomes: it moves bytes and processes, and judges neither.
 
 pub mod bootstrap;
 pub mod envoy;
+pub mod fake_seam;
 pub mod gateway;
 pub mod http1;
 #[cfg(feature = "http2")]

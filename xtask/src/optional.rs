@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::bail;
-use testbed::paths;
+use testbed::{fake_seam, paths};
 
 use crate::run;
 use crate::setup::announce;
@@ -37,6 +37,8 @@ enum Source {
     Apt(&'static str),
     /// A Python package with its exact version, installed into the build folder.
     Pip(&'static str),
+    /// A package of npm with its exact version, installed into the build folder.
+    Npm(&'static str),
 }
 
 /// Every part, in the order in which they run.
@@ -56,6 +58,19 @@ pub(crate) const PARTS: &[Part] = &[
         }],
         run: &["python3", "-m", "check_jsonschema", "--check-metaschema"],
         files: Some(("schemas", ".schema.json")),
+    },
+    Part {
+        name: "the account directory with the published fake of the Seam API",
+        tools: &[
+            Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
+            Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
+            Tool {
+                probe: &["node", "--eval", "require.resolve('@seamapi/fake-seam-connect')"],
+                source: Source::Npm(fake_seam::PACKAGE),
+            },
+        ],
+        run: &["cargo", "test", "--package", "seam", "--features", "seam/fake-seam", "--test", "fake_seam"],
+        files: None,
     },
 ];
 
@@ -96,7 +111,7 @@ impl Tool {
 impl Source {
     fn package(&self) -> &'static str {
         match self {
-            Self::Apt(package) | Self::Pip(package) => package,
+            Self::Apt(package) | Self::Pip(package) | Self::Npm(package) => package,
         }
     }
 
@@ -114,15 +129,21 @@ impl Source {
                 pip.args(["-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--upgrade"]);
                 run::checked(pip.arg("--target").arg(python_packages()).arg(package))
             }
+            Self::Npm(package) => {
+                let mut npm = run::program("npm");
+                npm.args(["install", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error"]);
+                run::checked(npm.arg("--prefix").arg(fake_seam::npm_folder()).arg(package))
+            }
         }
     }
 }
 
-/// A command that sees the Python packages of the build folder.
+/// A command that sees the Python and npm packages of the build folder.
 fn command(words: &[&str]) -> Command {
     let (name, arguments) = words.split_first().unwrap_or((&"true", &[]));
     let mut command = run::program(name);
     command.args(arguments).env("PYTHONPATH", python_path());
+    command.env("NODE_PATH", fake_seam::npm_folder().join("node_modules"));
     command
 }
 

@@ -9,6 +9,9 @@ use crate::{optional, run, setup};
 /// Every filter, each a package for wasm32-wasip1.
 const FILTERS: [&str; 3] = ["plugin", "minimal-filter", "probe-filter"];
 
+/// The features with tests that need rustup and Python only. The others have parts of their own in [`optional`].
+const FEATURES: &str = "testbed/http2";
+
 /// One check: what it is called, and how it is run. It says whether it succeeded.
 struct Check {
     name: &'static str,
@@ -109,9 +112,10 @@ fn core_for(target: &str) -> Command {
 /// With nextest where it is installed: it runs the tests of all crates at once. It needs no installing.
 fn tests() -> anyhow::Result<bool> {
     if run::probe(&mut run::cargo(&["nextest", "--version"])) {
-        return run::succeeds(&mut run::cargo(&["nextest", "run", "--all-features", "--no-fail-fast"]));
+        return run::succeeds(&mut run::cargo(&["nextest", "run", "--features", FEATURES, "--no-fail-fast"]));
     }
-    run::succeeds(&mut native("test", &["--lib", "--bins", "--tests", "--no-fail-fast"]))
+    let tests = ["test", "--features", FEATURES, "--lib", "--bins", "--tests", "--no-fail-fast"];
+    run::succeeds(&mut run::cargo(&tests))
 }
 
 fn documentation() -> anyhow::Result<bool> {
