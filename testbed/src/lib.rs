@@ -12,6 +12,7 @@ pub mod http1;
 pub mod http2;
 pub mod message;
 pub mod paths;
+pub mod postgres;
 pub mod process;
 pub mod service;
 pub mod upstream;

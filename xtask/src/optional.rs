@@ -72,6 +72,16 @@ pub(crate) const PARTS: &[Part] = &[
         run: &["cargo", "test", "--package", "seam", "--features", "seam/fake-seam", "--test", "fake_seam"],
         files: None,
     },
+    Part {
+        name: "the account directory on PostgreSQL",
+        tools: &[Tool {
+            // Debian puts the server outside of `PATH`.
+            probe: &["sh", "-c", "command -v postgres || ls /usr/lib/postgresql/*/bin/postgres"],
+            source: Source::Apt("postgresql"),
+        }],
+        run: &["cargo", "test", "--package", "directory", "--test", "postgres"],
+        files: None,
+    },
 ];
 
 impl Part {

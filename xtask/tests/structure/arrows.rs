@@ -7,7 +7,7 @@ use crate::{members, name};
 /// Who depends on whom of ours, development dependencies included. ARCHITECTURE.md says why.
 const ARROWS: [(&str, &[&str]); 13] = [
     ("cli", &["directory", "seam"]),
-    ("directory", &["directory-api", "event-core", "seam"]),
+    ("directory", &["directory-api", "event-core", "seam", "testbed"]),
     ("directory-api", &[]),
     ("edge-tests", &["event-core", "testbed"]),
     ("envoy-sim", &[]),

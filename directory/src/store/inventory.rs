@@ -1,0 +1,133 @@
+//! What an account has, for people and tools to list. What is assigned goes by `resolve`.
+
+use sqlx::FromRow;
+
+use super::sync::OwnedId;
+use super::{Page, PageRequest, Store, StoreError};
+
+/// A device of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Seam's id.
+    pub device_id: String,
+    /// Whether Seam manages it.
+    pub managed: bool,
+    /// What Seam calls its type.
+    pub device_type: Option<String>,
+    /// Its name for people.
+    pub display_name: Option<String>,
+    /// The source whose events it appears in.
+    pub source: Option<String>,
+    /// Every id that its events can carry.
+    pub ids: Vec<OwnedId>,
+}
+
+/// An access control system of an account.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct AcsSystem {
+    /// Seam's id.
+    pub acs_system_id: String,
+    /// What Seam calls its type.
+    pub system_type: Option<String>,
+    /// Its name for people.
+    pub display_name: Option<String>,
+}
+
+/// An entrance of an access control system.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct AcsEntrance {
+    /// Seam's id.
+    pub acs_entrance_id: String,
+    /// The system that it belongs to.
+    pub acs_system_id: String,
+    /// Its name for people.
+    pub display_name: Option<String>,
+}
+
+#[derive(FromRow)]
+struct DeviceRow {
+    device_id: String,
+    managed: i64,
+    device_type: Option<String>,
+    display_name: Option<String>,
+    source: Option<String>,
+    native_ids: String,
+}
+
+impl TryFrom<DeviceRow> for Device {
+    type Error = StoreError;
+
+    fn try_from(row: DeviceRow) -> Result<Self, StoreError> {
+        let ids = serde_json::from_str(&row.native_ids);
+        Ok(Self {
+            device_id: row.device_id,
+            managed: row.managed != 0,
+            device_type: row.device_type,
+            display_name: row.display_name,
+            source: row.source,
+            ids: ids.map_err(|_| StoreError::UnknownValue { column: "native_ids" })?,
+        })
+    }
+}
+
+impl Store {
+    /// The devices of an account.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn devices(&self, account: &str, page: PageRequest<'_>) -> Result<Page<Device>, StoreError> {
+        let sql = "SELECT device_id, managed, device_type, display_name, source, native_ids FROM devices \
+                   WHERE connected_account_id = $1 AND device_id > $2 ORDER BY device_id LIMIT $3";
+        let rows: Vec<DeviceRow> = self.list(sql, account, page).await?;
+        let devices = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::of(devices, page.limit, |device: &Device| &device.device_id))
+    }
+
+    /// The access control systems of an account.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn acs_systems(
+        &self,
+        account: &str,
+        page: PageRequest<'_>,
+    ) -> Result<Page<AcsSystem>, StoreError> {
+        let sql = "SELECT acs_system_id, system_type, display_name FROM acs_systems \
+                   WHERE connected_account_id = $1 AND acs_system_id > $2 ORDER BY acs_system_id LIMIT $3";
+        let systems = self.list(sql, account, page).await?;
+        Ok(Page::of(systems, page.limit, |system: &AcsSystem| &system.acs_system_id))
+    }
+
+    /// The entrances of an account's access control systems.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn acs_entrances(
+        &self,
+        account: &str,
+        page: PageRequest<'_>,
+    ) -> Result<Page<AcsEntrance>, StoreError> {
+        let sql = "SELECT acs_entrance_id, acs_system_id, display_name FROM acs_entrances \
+                   WHERE connected_account_id = $1 AND acs_entrance_id > $2 ORDER BY acs_entrance_id LIMIT $3";
+        let entrances = self.list(sql, account, page).await?;
+        Ok(Page::of(entrances, page.limit, |entrance: &AcsEntrance| &entrance.acs_entrance_id))
+    }
+
+    /// One row more than the page has, so that its end is known.
+    async fn list<R>(
+        &self,
+        sql: &'static str,
+        account: &str,
+        page: PageRequest<'_>,
+    ) -> Result<Vec<R>, StoreError>
+    where
+        R: for<'r> FromRow<'r, sqlx::any::AnyRow> + Send + Unpin,
+    {
+        Ok(sqlx::query_as(sql)
+            .bind(account)
+            .bind(page.after.unwrap_or_default())
+            .bind(i64::from(page.limit) + 1)
+            .fetch_all(&self.reader)
+            .await?)
+    }
+}

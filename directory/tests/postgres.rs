@@ -1,0 +1,33 @@
+//! The suite of the directory on a real PostgreSQL. What it asks of every database stands in `suite`.
+
+#[path = "suite/suite.rs"]
+mod suite;
+
+mod database {
+    //! A new database for each test, on one server that goes with the last of them.
+
+    use std::sync::{Arc, Mutex, Weak};
+
+    use testbed::postgres::Postgres;
+
+    /// A database of its own.
+    pub(crate) struct Database {
+        url: String,
+        _server: Arc<Postgres>,
+    }
+
+    impl Database {
+        pub(crate) async fn new() -> Self {
+            static SERVER: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+            let mut shared = SERVER.lock().unwrap();
+            let server = shared.upgrade().unwrap_or_else(|| Arc::new(Postgres::start().unwrap()));
+            *shared = Arc::downgrade(&server);
+            drop(shared);
+            Self { url: server.database().unwrap(), _server: server }
+        }
+
+        pub(crate) fn url(&self) -> String {
+            self.url.clone()
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The suite of the directory on SQLite. What it asks of every database stands in `suite`.
+
+#[path = "suite/suite.rs"]
+mod suite;
+
+mod database {
+    //! A new database file for each test.
+
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// A database of its own; the file goes with it.
+    pub(crate) struct Database(PathBuf);
+
+    impl Database {
+        pub(crate) async fn new() -> Self {
+            static N_MADE: AtomicU32 = AtomicU32::new(0);
+            let number = N_MADE.fetch_add(1, Ordering::Relaxed);
+            let folder = testbed::paths::scratch().unwrap();
+            let file = folder.join(format!("directory-{}-{number}.db", std::process::id()));
+            let database = Self(file);
+            database.remove();
+            database
+        }
+
+        pub(crate) fn url(&self) -> String {
+            format!("sqlite:{}", self.0.display())
+        }
+
+        fn remove(&self) {
+            for ending in ["", "-wal", "-shm"] {
+                let mut file = self.0.clone().into_os_string();
+                file.push(ending);
+                // It may never have been made.
+                let _ = std::fs::remove_file(file);
+            }
+        }
+    }
+
+    impl Drop for Database {
+        fn drop(&mut self) {
+            self.remove();
+        }
+    }
+}
