@@ -15,6 +15,7 @@ mod open;
 mod registrations;
 mod resolve;
 mod sync;
+mod webviews;
 
 pub use accounts::{AccountState, ConnectedAccount, Connection, NewAccount, Origin, Page, PageRequest};
 pub use export::Exported;

@@ -270,6 +270,7 @@ impl Store {
             "DELETE FROM devices WHERE connected_account_id = $1",
             "DELETE FROM acs_systems WHERE connected_account_id = $1",
             "DELETE FROM acs_entrances WHERE connected_account_id = $1",
+            "DELETE FROM webviews WHERE connected_account_id = $1",
         ] {
             sqlx::query(sql).bind(connected_account_id).execute(&mut *transaction).await?;
         }

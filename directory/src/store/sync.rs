@@ -68,6 +68,10 @@ pub struct SyncedEntrance {
     pub acs_system_id: String,
     /// Its name for people.
     pub display_name: Option<String>,
+    /// The source whose events it appears in; without one its ids assign nothing.
+    pub source: Option<String>,
+    /// Every id that its events can carry, Seam's own included.
+    pub ids: Vec<OwnedId>,
 }
 
 /// A page of what an account has.
@@ -206,15 +210,8 @@ async fn put_devices(
     devices: &[SyncedDevice],
 ) -> Result<(), StoreError> {
     let devices = last_of_each(devices, |device| &device.device_id);
-    let mut owned = BTreeSet::new();
-    let mut shown = Vec::new();
-    for device in &devices {
-        // Strings only: this cannot fail.
-        shown.push(serde_json::to_string(&device.ids).unwrap_or_default());
-        let Some(source) = device.source.as_deref() else { continue };
-        let ids = device.ids.iter().filter(|id| is_id(&id.id));
-        owned.extend(ids.map(|id| (source, number_of(id.kind), id.id.as_str())));
-    }
+    // Strings only: this cannot fail.
+    let shown: Vec<_> = devices.iter().map(|it| serde_json::to_string(&it.ids).unwrap_or_default()).collect();
     let rows: Vec<_> = devices
         .iter()
         .zip(&shown)
@@ -232,6 +229,21 @@ async fn put_devices(
         })
         .collect();
     DEVICES.run(transaction, &rows).await?;
+    put_ids(transaction, of, devices.iter().map(|it| (it.source.as_deref(), &it.ids))).await
+}
+
+/// What assigns events to the account, once each: devices may share a bridge.
+async fn put_ids<'i>(
+    transaction: &mut Transaction<'static, Any>,
+    of: Of<'_>,
+    items: impl Iterator<Item = (Option<&'i str>, &'i Vec<OwnedId>)>,
+) -> Result<(), StoreError> {
+    let mut owned = BTreeSet::new();
+    for (source, ids) in items {
+        let Some(source) = source else { continue };
+        let ids = ids.iter().filter(|id| is_id(&id.id));
+        owned.extend(ids.map(|id| (source, number_of(id.kind), id.id.as_str())));
+    }
     let row = |(source, kind, id)| {
         let (account, generation) = (Value::Text(of.account), Value::Number(of.generation));
         [Value::Text(source), Value::Number(kind), Value::Text(id), account, generation]
@@ -272,7 +284,8 @@ async fn put_entrances(
             Value::Number(of.generation),
         ]
     });
-    ENTRANCES.run(transaction, &rows.collect::<Vec<_>>()).await
+    ENTRANCES.run(transaction, &rows.collect::<Vec<_>>()).await?;
+    put_ids(transaction, of, entrances.iter().map(|it| (it.source.as_deref(), &it.ids))).await
 }
 
 /// The last item of each key, in the order of the keys: one statement may name a row once only.

@@ -1,6 +1,7 @@
 //! Syncs: nothing is unknown in the middle, nothing stays that went, a late one changes nothing.
 
-use directory::store::{PageRequest, Step, SyncPage, SyncedDevice, SyncedEntrance, SyncedSystem};
+use directory::store::{OwnedId, PageRequest, Step, SyncPage, SyncedDevice, SyncedEntrance, SyncedSystem};
+use directory_api::AssignedBy;
 
 use super::{Fresh, device, new_account, resolved, synced, synced_device};
 
@@ -42,6 +43,8 @@ async fn an_account_can_have_systems_and_devices() {
         acs_entrance_id: id.to_owned(),
         acs_system_id: "s".to_owned(),
         display_name: None,
+        source: Some("acme".to_owned()),
+        ids: vec![OwnedId { kind: AssignedBy::DeviceId, id: id.to_owned() }],
     };
     let unmanaged = SyncedDevice { managed: false, ..synced_device("u", "9") };
     // An item that comes twice is no error.
