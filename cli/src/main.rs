@@ -1,2 +1,52 @@
-//! The program bellhop.
-fn main() {}
+//! The program `bellhop`: the account directory from the command line. Each command has a file of its own; none decides
+//! what the directory does.
+
+mod configuration;
+mod export;
+mod import;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Exit codes: 0 done, 1 it failed, 2 the command line is wrong.
+#[derive(Parser)]
+#[command(
+    name = "bellhop",
+    version,
+    about = "The account directory: which connected account owns which device"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the directory until SIGTERM or Ctrl-C
+    Serve(serve::Arguments),
+    /// Imports accounts from JSON lines, each one entry of `accounts` in the plugin configuration
+    Import(import::Arguments),
+    /// Exports every account as JSON lines that `import` takes
+    Export(export::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let result = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into);
+    let result = result.and_then(|runtime| match arguments.command {
+        Command::Serve(arguments) => runtime.block_on(serve::run(arguments)),
+        Command::Import(arguments) => runtime.block_on(import::run(arguments)),
+        Command::Export(arguments) => runtime.block_on(export::run(arguments)),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,9 +1,28 @@
 //! The account directory: which connected account owns which device. It checks no events: that is the filter's.
+//!
+//! | part | module |
+//! |---|---|
+//! | what is known, in a database | [`store`] |
+//! | what the operator writes | [`config`] |
+//! | the routes, one file each | [`routes`] |
+//! | every refusal | [`problem`] |
+//! | what Seam tells, as hints | [`webhook`] |
+//! | keeping accounts as the Seam API has them | [`sync`], [`sources`] |
+//! | asking providers to deliver | [`registration`] |
+//! | running it all | [`service`] |
 
+pub mod clock;
+pub mod config;
+pub mod metrics;
+pub mod problem;
 pub mod registration;
+pub mod routes;
+pub mod service;
 pub mod sources;
 pub mod store;
 pub mod sync;
 pub mod webhook;
 
+pub use config::{Config, ConfigError};
+pub use service::{App, Service};
 pub use store::{Store, StoreError};

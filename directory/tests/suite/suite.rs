@@ -6,6 +6,7 @@ mod jobs;
 mod links;
 mod registrations;
 mod resolve;
+mod service;
 mod sync;
 
 use crate::database::Database;
@@ -41,6 +42,11 @@ impl Fresh {
     /// Another process on the same database.
     pub(crate) async fn another(&self) -> Store {
         Store::open(&self.database.url(), Limits::default()).await.unwrap()
+    }
+
+    /// The address of the database.
+    pub(crate) fn url(&self) -> String {
+        self.database.url()
     }
 
     /// Imports these lines.

@@ -1,0 +1,112 @@
+//! The running service: what its routes share, listening, ending. The routes are in `routes`.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::Router;
+use subtle::ConstantTimeEq;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::metrics::Metrics;
+use crate::{Config, Store, StoreError, clock, routes};
+
+/// How often old links are looked for.
+const LINKS_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
+/// What every route shares.
+#[derive(Debug)]
+pub struct Shared {
+    /// What is known.
+    pub store: Store,
+    /// What the operator wrote.
+    pub config: Config,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// A request that runs holds one.
+    pub(crate) room: Arc<Semaphore>,
+}
+
+/// A handle on what every route shares.
+pub type App = Arc<Shared>;
+
+/// The service, before it listens.
+#[derive(Debug)]
+pub struct Service {
+    app: App,
+}
+
+/// Why the service ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The network failed.
+    #[error("cannot listen")]
+    Listen(#[from] std::io::Error),
+}
+
+impl Service {
+    /// Opens the database.
+    ///
+    /// # Errors
+    /// If it cannot be used.
+    pub async fn new(config: Config) -> Result<Self, ServiceError> {
+        let store = Store::open(config.database.expose(), config.store_limits()).await?;
+        let room = Arc::new(Semaphore::new(config.requests));
+        Ok(Self { app: Arc::new(Shared { store, config, metrics: Metrics::default(), room }) })
+    }
+
+    /// What every route shares.
+    #[must_use]
+    pub fn app(&self) -> App {
+        Arc::clone(&self.app)
+    }
+
+    /// The routes, for tests without a network.
+    pub fn router(&self) -> Router {
+        routes::router(self.app())
+    }
+
+    /// Answers until `end` is done, then lets the requests that run end.
+    ///
+    /// # Errors
+    /// If the network fails.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        end: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServiceError> {
+        let router = self.router();
+        let chores = tokio::spawn(forget_old_links(self.app()));
+        let result = axum::serve(listener, router).with_graceful_shutdown(end).await;
+        chores.abort();
+        // It was told to end, or never panics.
+        let _ = chores.await;
+        self.app.store.close().await;
+        Ok(result?)
+    }
+}
+
+impl Shared {
+    /// Whether it is one of our tokens. The time tells only the lengths.
+    pub(crate) fn knows_token(&self, token: &[u8]) -> bool {
+        let known = self.config.tokens.iter().map(|known| known.expose().as_bytes().ct_eq(token));
+        known.fold(subtle::Choice::from(0), |any, one| any | one).into()
+    }
+}
+
+async fn forget_old_links(app: App) {
+    let days = i64::try_from(app.config.links.days).unwrap_or(i64::MAX);
+    let mut timer = tokio::time::interval(LINKS_EVERY);
+    loop {
+        timer.tick().await;
+        match app.store.expire_links(clock::now_ms() - days * DAY_MS).await {
+            Ok(n_gone) => tracing::debug!(n_gone, "forgot old links"),
+            Err(error) => tracing::error!(%error, "could not forget old links"),
+        }
+    }
+}
