@@ -18,9 +18,10 @@ cargo xtask test [--all] [--install]
     Sets everything up and runs every check that needs rustup and Python only.
     --all      also those that need more, and says what is missing
     --install  installs what is missing
-cargo xtask bench [--memory] [--check] [--rounds N]
+cargo xtask bench [--memory | --directory] [--check] [--rounds N]
     Measures the filter on real Envoy against no filter and a minimal one.
     --memory   instead: resident memory after 10,000 and 100,000 events
+    --directory  instead: the account directory with 1,000,000 devices, on SQLite and PostgreSQL; run it alone
     --check    fails when a measurement is over its bar
     --rounds N how often each Envoy is measured (default 30)
 ";
@@ -54,6 +55,7 @@ pub(crate) struct TestOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BenchOptions {
     pub(crate) memory: bool,
+    pub(crate) directory: bool,
     pub(crate) check: bool,
     pub(crate) n_rounds: usize,
 }
@@ -121,15 +123,19 @@ fn parse_test(mut parser: Parser) -> anyhow::Result<Command> {
 }
 
 fn parse_bench(mut parser: Parser) -> anyhow::Result<Command> {
-    let mut options = BenchOptions { memory: false, check: false, n_rounds: 30 };
+    let mut options = BenchOptions { memory: false, directory: false, check: false, n_rounds: 30 };
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             Arg::Long("memory") => options.memory = true,
+            Arg::Long("directory") => options.directory = true,
             Arg::Long("check") => options.check = true,
             Arg::Long("rounds") => options.n_rounds = parse_number(&mut parser, 1..=1_000_000)?,
             other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected().into()),
         }
+    }
+    if options.memory && options.directory {
+        bail!("`--memory` and `--directory` are different benches");
     }
     Ok(Command::Bench(options))
 }
@@ -168,7 +174,7 @@ mod tests {
         assert_eq!(parse(&["up", "--send-examples"]).unwrap(), Command::SendExamples);
         let options = TestOptions { all: true, install: true };
         assert_eq!(parse(&["test", "--install", "--all"]).unwrap(), Command::Test(options));
-        let options = BenchOptions { memory: true, check: true, n_rounds: 3 };
+        let options = BenchOptions { memory: true, directory: false, check: true, n_rounds: 3 };
         assert_eq!(
             parse(&["bench", "--memory", "--check", "--rounds", "3"]).unwrap(),
             Command::Bench(options)
@@ -187,6 +193,7 @@ mod tests {
             &["up", "--send-examples", "--port", "1"],
             &["test", "--install"],
             &["bench", "--rounds", "0"],
+            &["bench", "--memory", "--directory"],
         ] {
             assert!(parse(arguments).is_err(), "{arguments:?}");
         }
