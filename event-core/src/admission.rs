@@ -3,6 +3,7 @@
 use crate::config::{Limits, Source};
 use crate::edge::SourceIndex;
 use crate::headers::{folded_starts_with, is_reserved, same_name};
+use crate::verify::{Presented, Verify};
 use crate::{Cause, Refusal};
 
 /// A request whose headers are in order.
@@ -10,8 +11,10 @@ use crate::{Cause, Refusal};
 pub struct Admission {
     /// Whose event it is.
     pub source: SourceIndex,
-    /// Names of headers that a client may not bring, as it spelt them: remove them.
+    /// Names of headers that upstream may not get from a client, as it spelt them: remove them.
     pub forbidden: Vec<String>,
+    /// What the sender presents, to be judged with the body.
+    pub(crate) presented: Option<Box<Presented>>,
 }
 
 /// The headers that decide, gathered in one pass.
@@ -93,20 +96,28 @@ impl<'h> Head<'h> {
             self.forbidden.push(String::from_utf8_lossy(name).into_owned());
         }
     }
+
+    /// What upstream must not see either, though the client must bring it.
+    fn hide(&mut self, verify: &Verify, headers: impl Iterator<Item = (&'h [u8], &'h [u8])>) {
+        let hidden = headers.filter(|(name, _)| verify.is_kept_from_upstream(name));
+        self.forbidden.extend(hidden.map(|(name, _)| String::from_utf8_lossy(name).into_owned()));
+    }
 }
 
 /// Judges request headers, pseudo-headers included.
 pub(crate) fn admit<'h>(
     sources: &[Source],
     limits: &Limits,
-    headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>,
+    headers: impl IntoIterator<Item = (&'h [u8], &'h [u8]), IntoIter: Clone>,
 ) -> Result<Admission, Refusal> {
-    let head = Head::read(headers);
+    let headers = headers.into_iter();
+    let mut head = Head::read(headers.clone());
     let path = head.path.unwrap_or_default();
     let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let source = sources
+    let (index, source) = sources
         .iter()
-        .position(|source| source.path.as_bytes() == path)
+        .enumerate()
+        .find(|(_, source)| source.path.as_bytes() == path)
         .ok_or_else(|| Refusal::new(Cause::SourceUnknown, "no source has this path"))?;
     if head.method != Some(b"POST") {
         return Err(Refusal::new(Cause::MethodNotAllowed, "events are sent with POST"));
@@ -114,6 +125,15 @@ pub(crate) fn admit<'h>(
     if head.signature_repeated {
         return Err(Refusal::new(Cause::HeaderAmbiguous, "a webhook- or svix- header is repeated"));
     }
+    let presented = if source.is_verified() {
+        if source.verify.hides_a_header() {
+            head.hide(&source.verify, headers.clone());
+        }
+        let repeated = |_| Refusal::new(Cause::HeaderAmbiguous, "a header that proves who sent is repeated");
+        Some(Box::new(source.verify.gather(headers).map_err(repeated)?))
+    } else {
+        None
+    };
     judge_content_type(head.content_type)?;
     match head.content_encoding {
         Values::None => {}
@@ -128,7 +148,7 @@ pub(crate) fn admit<'h>(
     if head.content_length.is_some_and(|length| is_over(length, limits.body_bytes)) {
         return Err(Refusal::body_too_large(limits.body_bytes));
     }
-    Ok(Admission { source: SourceIndex(source), forbidden: head.forbidden })
+    Ok(Admission { source: SourceIndex(index), forbidden: head.forbidden, presented })
 }
 
 /// `application/json` or `application/*+json`, in any case, with any parameters (RFC 9110, section 8.3.1; RFC 6839,

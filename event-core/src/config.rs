@@ -9,6 +9,7 @@ mod directory;
 mod error;
 mod reader;
 mod secret;
+mod verify;
 
 pub use delivery::{Delivery, RETRY_ON};
 pub use directory::{CacheSettings, DirectorySettings};
@@ -18,6 +19,7 @@ pub use secret::{Environment, Secret};
 use crate::accounts::Accounts;
 use crate::event_type;
 use crate::json;
+use crate::verify::Verify;
 use reader::{Node, Object};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -67,8 +69,16 @@ pub struct Source {
     pub(crate) path: Box<str>,
     /// The only event types that are let through, if others are refused.
     pub(crate) only: Option<BTreeSet<Box<str>>>,
-    /// Whether its events are verified.
-    pub(crate) verified: bool,
+    /// How its sender proves that it sent an event.
+    pub(crate) verify: Verify,
+}
+
+impl Source {
+    /// Whether only its own sender can post its events. Nothing may be learned from the others.
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        !matches!(self.verify, Verify::None)
+    }
 }
 
 /// What becomes of an event that no account owns.
@@ -119,7 +129,7 @@ impl Config {
                 .ok_or_else(|| node.fault(ConfigFault::NotInThisVersion { what: "quarantine" }))?;
         }
         let limits = Limits::read(root.optional("limits"))?;
-        let sources = read_sources(&root.required("sources")?)?;
+        let sources = read_sources(&root.required("sources")?, environment)?;
         let delivery = Delivery::read(root.optional("delivery"))?;
         let directory = root.optional("directory");
         let directory =
@@ -156,14 +166,6 @@ impl Config {
     }
 }
 
-impl Source {
-    /// Whether its events are proved to be its own. What a stranger can send teaches nothing.
-    #[must_use]
-    pub const fn is_verified(&self) -> bool {
-        self.verified
-    }
-}
-
 impl Limits {
     fn read(node: Option<Node<'_>>) -> Result<Self, ConfigError> {
         let object = Object::read_or_empty(node, &["body_bytes", "depth", "id_bytes"])?;
@@ -188,7 +190,7 @@ impl OnUnassigned {
     }
 }
 
-fn read_sources(node: &Node<'_>) -> Result<Vec<Source>, ConfigError> {
+fn read_sources(node: &Node<'_>, environment: &Environment<'_>) -> Result<Vec<Source>, ConfigError> {
     let mut sources: Vec<Source> = Vec::new();
     for node in node.array(SOURCES)? {
         let mut object = node.object(&["events", "name", "path", "unregistered", "verify"])?;
@@ -198,7 +200,7 @@ fn read_sources(node: &Node<'_>) -> Result<Vec<Source>, ConfigError> {
             name: name.name(is_source_byte, "lower-case letters, digits, `_` and `-`")?.into(),
             path: read_path(&path)?.into(),
             only: read_only(&mut object)?,
-            verified: read_verify(&object.required("verify")?)?,
+            verify: verify::read(&object.required("verify")?, environment)?,
         };
         for earlier in &sources {
             if earlier.name == source.name {
@@ -245,23 +247,6 @@ fn read_only(source: &mut Object<'_>) -> Result<Option<BTreeSet<Box<str>>>, Conf
         (true, Some(_)) => Ok(Some(events)),
         (true, None) => Err(node.fault(ConfigFault::Needs { key: "events" })),
     }
-}
-
-/// Whether the source is verified.
-fn read_verify(node: &Node<'_>) -> Result<bool, ConfigError> {
-    const EXPECTED: &str = "\"none\", or an object with one of `standard_webhooks`, `hmac`, `token`";
-    match node.as_string() {
-        Some("none") => return Ok(false),
-        Some(_) => return Err(node.expected(EXPECTED)),
-        None => {}
-    }
-    let object = node.object(&["hmac", "standard_webhooks", "token"])?;
-    for scheme in ["hmac", "standard_webhooks", "token"] {
-        if let Some(node) = object.optional(scheme) {
-            return Err(node.fault(ConfigFault::NotInThisVersion { what: "the verification of signatures" }));
-        }
-    }
-    Err(node.expected(EXPECTED))
 }
 
 const fn is_source_byte(byte: u8) -> bool {

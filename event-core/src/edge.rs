@@ -4,7 +4,9 @@
 use crate::accounts::Lookup;
 use crate::admission::{self, Admission};
 use crate::config::{Config, ConfigError, Environment, OnUnassigned, Source};
+use crate::event_id::content_id;
 use crate::forward::{self, ForwardHeaders};
+use crate::headers::encoded;
 use crate::response::{self, UpstreamResponse};
 use crate::shape::ValidEvent;
 use crate::{Assignment, Cause, Refusal, json};
@@ -57,15 +59,22 @@ impl Edge {
     /// A refusal, if the body need not be waited for.
     pub fn admit<'h>(
         &self,
-        headers: impl IntoIterator<Item = (&'h [u8], &'h [u8])>,
+        headers: impl IntoIterator<Item = (&'h [u8], &'h [u8]), IntoIter: Clone>,
     ) -> Result<Admission, Refusal> {
         admission::admit(&self.config.sources, &self.config.limits, headers)
     }
 
-    /// Judges a whole body of an admitted request.
+    /// Whether [`Edge::judge`] looks at the time for this request.
     #[must_use]
-    pub fn judge(&self, source: SourceIndex, body: &[u8]) -> Verdict<'_> {
-        self.forward(source, body).map_or_else(Verdict::Refuse, Verdict::Forward)
+    pub fn needs_time(&self, admission: &Admission) -> bool {
+        self.source(admission.source).is_some_and(|source| source.verify.needs_time())
+    }
+
+    /// Judges a whole body of an admitted request. `now_s` is in seconds since 1970; any number will do where
+    /// [`Edge::needs_time`] says no.
+    #[must_use]
+    pub fn judge(&self, admission: &Admission, body: &[u8], now_s: u64) -> Verdict<'_> {
+        self.forward(admission, body, now_s).map_or_else(Verdict::Refuse, Verdict::Forward)
     }
 
     /// Judges the status that came back for a forwarded event: `None` lets it pass to the sender.
@@ -74,25 +83,41 @@ impl Edge {
         response::judge(response, self.config.delivery.retry_after_s)
     }
 
-    fn forward(&self, source: SourceIndex, body: &[u8]) -> Result<ForwardHeaders<'_>, Refusal> {
+    fn source(&self, SourceIndex(index): SourceIndex) -> Option<&Source> {
+        self.config.sources.get(index)
+    }
+
+    fn forward(&self, admission: &Admission, body: &[u8], now_s: u64) -> Result<ForwardHeaders<'_>, Refusal> {
         let config = &self.config;
         let limits = &config.limits;
         if body.len() > limits.body_bytes {
             return Err(Refusal::body_too_large(limits.body_bytes));
         }
-        let SourceIndex(index) = source;
-        let source =
-            config.sources.get(index).ok_or_else(|| Refusal::new(Cause::SourceUnknown, "no such source"))?;
+        let source = self
+            .source(admission.source)
+            .ok_or_else(|| Refusal::new(Cause::SourceUnknown, "no such source"))?;
+        let proved = source
+            .verify
+            .check(admission.presented.as_deref(), body, now_s)
+            .map_err(Refusal::signature_invalid)?;
         let value = json::parse(body, limits.depth)
             .map_err(|error| Refusal::new(Cause::JsonMalformed, error.to_string()))?;
         let event = ValidEvent::check(&value, limits.id_bytes).map_err(Refusal::event_invalid)?;
         require_registered(source, &event)?;
-        let assignment = self.assign(index, &event)?;
-        Ok(forward::headers(config, source, &event, assignment, body))
+        let assignment = self.assign(admission.source, &event)?;
+        let id = match proved.event_id {
+            Some(id) => encoded(id),
+            None => content_id(&source.name, body),
+        };
+        Ok(forward::headers(config, source, &event, assignment, &id))
     }
 
     /// `None` if no account owns the subject and such events are forwarded all the same.
-    fn assign(&self, source: usize, event: &ValidEvent<'_>) -> Result<Option<Assignment<'_>>, Refusal> {
+    fn assign(
+        &self,
+        SourceIndex(source): SourceIndex,
+        event: &ValidEvent<'_>,
+    ) -> Result<Option<Assignment<'_>>, Refusal> {
         let subject = event.subject();
         if subject.first().is_none() {
             let detail = "device_id, bridge_id and access_code_id are absent or null";

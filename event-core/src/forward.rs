@@ -2,7 +2,6 @@
 
 use crate::accounts::Account;
 use crate::config::{Config, Source};
-use crate::event_id::content_id;
 use crate::headers::{self, encode_into};
 use crate::subject::IdKind;
 use crate::{Assignment, ValidEvent};
@@ -52,13 +51,13 @@ const USUAL_VALUES: usize = 512;
 /// The most headers that depend on the event.
 const MOST_OWN: usize = 11;
 
-/// The headers for an event. Without an assignment none names an account.
+/// The headers for an event whose id is `id`, visible ASCII. Without an assignment none names an account.
 pub(crate) fn headers<'e>(
     config: &'e Config,
     source: &'e Source,
     event: &ValidEvent<'_>,
     assignment: Option<Assignment<'_>>,
-    body: &[u8],
+    id: &str,
 ) -> ForwardHeaders<'e> {
     let mut headers = ForwardHeaders {
         values: String::with_capacity(USUAL_VALUES),
@@ -67,9 +66,8 @@ pub(crate) fn headers<'e>(
         fixed: [(headers::EVENT_SOURCE, &source.name), (headers::EVENT_ENVIRONMENT, &config.environment)],
         router: &config.delivery.router_headers,
     };
-    let id = content_id(&source.name, body);
-    headers.push(headers::EVENT_ID, |value| value.push_str(&id));
-    headers.push(headers::IDEMPOTENCY_KEY, |value| value.push_str(&id));
+    headers.push(headers::EVENT_ID, |value| value.push_str(id));
+    headers.push(headers::IDEMPOTENCY_KEY, |value| value.push_str(id));
     headers.push(headers::EVENT_TYPE, |value| value.push_str(event.event_type()));
     // Writing to a string cannot fail.
     headers

@@ -130,6 +130,13 @@ pub(crate) fn encode_into(value: &mut String, text: &str) {
     }
 }
 
+/// The same, as a value of its own.
+pub(crate) fn encoded(text: &str) -> String {
+    let mut value = String::with_capacity(text.len());
+    encode_into(&mut value, text);
+    value
+}
+
 const fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e) && byte != b'%' && byte != b','
 }
@@ -142,12 +149,6 @@ fn upper_hex(nibble: u8) -> char {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    fn encode(text: &str) -> String {
-        let mut value = String::new();
-        encode_into(&mut value, text);
-        value
-    }
 
     #[test]
     fn every_header_that_bellhop_sets_is_reserved_in_any_spelling() {
@@ -197,14 +198,14 @@ mod tests {
             ("\u{7f}~!", "%7F~!"),
             ("", ""),
         ] {
-            assert_eq!(encode(text), value, "{text:?}");
+            assert_eq!(encoded(text), value, "{text:?}");
         }
     }
 
     proptest! {
         #[test]
         fn encoding_loses_nothing_and_writes_only_visible_ascii(text: String) {
-            let value = encode(&text);
+            let value = encoded(&text);
             prop_assert!(value.bytes().all(|byte| matches!(byte, 0x21..=0x7e) && byte != b','));
             let mut bytes = Vec::new();
             let mut rest = value.as_bytes();

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | configuration | [`config`] | JSON text → [`Config`] |
 //! | route and headers | [`admission`] | request headers → [`Admission`] or a [`Refusal`] |
+//! | signature | `verify` | the headers that prove who sent, and the raw body → proved, or a [`SignatureFault`] |
 //! | JSON | [`json`] | bytes → one strict JSON value |
 //! | shape | [`shape`] | JSON value → [`ValidEvent`] |
 //! | subject, account | [`subject`], [`accounts`] | [`ValidEvent`] → [`Assignment`] |
@@ -25,7 +26,7 @@
 //! let headers = [(":path", "/provider_events"), (":method", "POST"), ("content-type", "application/json")];
 //! let admission = edge.admit(headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()))).unwrap();
 //! let body = br#"{"event_type":"device.online","device_id":"lock_491829","timestamp":"2025-05-22T10:48:18Z"}"#;
-//! let Verdict::Forward(headers) = edge.judge(admission.source, body) else { panic!("refused") };
+//! let Verdict::Forward(headers) = edge.judge(&admission, body, 0) else { panic!("refused") };
 //! assert_eq!(headers.get("x-connected-account-id"), Some("ca_hotel"));
 //! ```
 //!
@@ -57,6 +58,7 @@ pub mod response;
 pub mod shape;
 pub mod subject;
 pub mod timestamp;
+mod verify;
 
 pub use accounts::Assignment;
 pub use admission::Admission;
@@ -65,3 +67,4 @@ pub use config::{Config, ConfigError};
 pub use edge::{Edge, SourceIndex, Verdict};
 pub use problem::Refusal;
 pub use shape::ValidEvent;
+pub use verify::SignatureFault;

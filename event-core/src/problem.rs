@@ -3,6 +3,7 @@
 
 use crate::Cause;
 use crate::shape::ShapeError;
+use crate::verify::SignatureFault;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -17,19 +18,33 @@ pub struct Refusal {
     errors: Vec<ShapeError>,
     status: u16,
     retry_after_s: Option<u32>,
+    signature_fault: Option<SignatureFault>,
 }
 
 impl Refusal {
     /// A refusal with the status of its cause. `detail` is for people and holds nothing from the request.
     #[must_use]
     pub fn new(cause: Cause, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { cause, detail: detail.into(), errors: Vec::new(), status: cause.status(), retry_after_s: None }
+        Self {
+            cause,
+            detail: detail.into(),
+            errors: Vec::new(),
+            status: cause.status(),
+            retry_after_s: None,
+            signature_fault: None,
+        }
     }
 
     /// The body is over the limit, in bytes.
     #[must_use]
     pub fn body_too_large(limit: usize) -> Self {
         Self::new(Cause::BodyTooLarge, format!("the body is larger than {limit} bytes"))
+    }
+
+    /// One answer whatever the fault: it would help whoever tries to guess.
+    pub(crate) fn signature_invalid(fault: SignatureFault) -> Self {
+        let refusal = Self::new(Cause::SignatureInvalid, "nothing proves that the source sent this request");
+        Self { signature_fault: Some(fault), ..refusal }
     }
 
     pub(crate) fn event_invalid(errors: Vec<ShapeError>) -> Self {
@@ -65,6 +80,12 @@ impl Refusal {
     #[must_use]
     pub fn errors(&self) -> &[ShapeError] {
         &self.errors
+    }
+
+    /// What was wrong, for `signature_invalid`. For metrics; no answer says it.
+    #[must_use]
+    pub const fn signature_fault(&self) -> Option<SignatureFault> {
+        self.signature_fault
     }
 
     /// The headers of the answer.

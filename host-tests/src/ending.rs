@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::exchange::Exchange;
 use crate::headers::{self, Shown};
 
 /// The media type of refusals.
@@ -99,6 +100,15 @@ impl Ending {
             body: String::new(),
             upstream: None,
         }
+    }
+
+    /// The same, with what the request brought shown as it is written.
+    #[must_use]
+    pub fn as_written(mut self, exchange: &Exchange, sent: &Exchange) -> Self {
+        if let Some(upstream) = &mut self.upstream {
+            exchange.as_written(sent, &mut upstream.headers);
+        }
+        self
     }
 
     /// The value of a header that upstream got, if it got exactly one of this name.

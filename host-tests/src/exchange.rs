@@ -1,6 +1,9 @@
 //! One request and how upstream takes it, as data for every runner. It sends nothing.
 
-use crate::headers::Raw;
+use std::borrow::Cow;
+
+use crate::headers::{Raw, Shown, shown};
+use crate::sign::Sign;
 
 /// A request to the gateway and the script of the upstream behind it.
 #[derive(Debug, Clone)]
@@ -17,6 +20,8 @@ pub struct Exchange {
     pub trailers: Raw,
     /// Whether an HTTP/1.1 body is chunked even without trailers.
     pub chunked: bool,
+    /// How it is signed. Without it the headers are as they stand.
+    pub sign: Option<Sign>,
     /// What upstream does with each attempt; the last step again and again. Empty: it answers 200.
     pub upstream: Vec<Step>,
 }
@@ -61,6 +66,7 @@ impl Exchange {
             pieces: if body.is_empty() { Vec::new() } else { vec![body.to_vec()] },
             trailers: Raw::new(),
             chunked: false,
+            sign: None,
             upstream: Vec::new(),
         }
     }
@@ -68,6 +74,31 @@ impl Exchange {
     /// The whole body.
     pub fn body(&self) -> Vec<u8> {
         self.pieces.concat()
+    }
+
+    /// The request as it is sent at this time: its headers filled in, if it is signed.
+    pub fn at(&self, now_s: u64) -> Cow<'_, Self> {
+        let Some(sign) = &self.sign else { return Cow::Borrowed(self) };
+        let body = self.body();
+        let mut sent = self.clone();
+        for (_, value) in &mut sent.headers {
+            // Bytes that are not UTF-8 have no names to fill in.
+            if let Ok(text) = std::str::from_utf8(value) {
+                *value = sign.fill(text, &body, now_s).into_bytes();
+            }
+        }
+        Cow::Owned(sent)
+    }
+
+    /// Headers that upstream got as they were sent, shown as they are written here.
+    pub fn as_written(&self, sent: &Self, headers: &mut Shown) {
+        for ((name, written), (_, filled)) in self.headers.iter().zip(&sent.headers) {
+            let name = shown(&name.to_ascii_lowercase());
+            for (_, value) in headers.iter_mut().filter(|(it, value)| *it == name && *value == shown(filled))
+            {
+                *value = shown(written);
+            }
+        }
     }
 
     /// What upstream does with this attempt, counted from 1.

@@ -108,7 +108,7 @@ fn kept<'a>(
 }
 
 /// Raw headers as pairs of slices.
-pub fn slices(headers: &Raw) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub fn slices(headers: &Raw) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
     headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
 }
 

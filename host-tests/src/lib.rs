@@ -14,6 +14,7 @@ pub mod on_core;
 pub mod on_envoy;
 pub mod on_simulator;
 pub mod scenario;
+pub mod sign;
 
 pub use ending::{Ending, Outcome, UpstreamSaw};
 pub use exchange::{Exchange, Failure, Step};

@@ -9,6 +9,9 @@ use crate::ending::{Ending, UpstreamSaw};
 use crate::exchange::{Exchange, Failure, Step};
 use crate::headers::{self, Raw, Shown};
 
+/// What time it is here: seconds since 1970, as the simulator starts.
+pub const NOW_S: u64 = 1_767_225_600;
+
 /// What the core makes of an exchange.
 #[derive(Debug)]
 pub struct Judged {
@@ -23,13 +26,19 @@ pub struct Judged {
 /// # Errors
 /// When an answer is no whole problem.
 pub fn run(edge: &Edge, exchange: &Exchange, attempts: usize) -> Result<Judged> {
+    let sent = exchange.at(NOW_S);
+    let judged = judge(edge, &sent, attempts)?;
+    Ok(Judged { ending: judged.ending.as_written(exchange, &sent), ..judged })
+}
+
+fn judge(edge: &Edge, exchange: &Exchange, attempts: usize) -> Result<Judged> {
     let body = exchange.body();
     let head = head(exchange, true);
     let admission = match edge.admit(headers::slices(&head)) {
         Ok(admission) => admission,
         Err(refusal) => return refused(&refusal, None, Shown::new()),
     };
-    let added = match edge.judge(admission.source, &body) {
+    let added = match edge.judge(&admission, &body, NOW_S) {
         Verdict::Forward(added) => added,
         Verdict::Refuse(refusal) => return refused(&refusal, None, Shown::new()),
     };
@@ -78,11 +87,11 @@ pub(crate) fn head(exchange: &Exchange, lengths: bool) -> Raw {
     joined(head)
 }
 
-/// Envoy keeps these two in one slot each.
+/// Envoy keeps each of these in one slot.
 fn joined(head: Raw) -> Raw {
     let mut joined = Raw::new();
     for (name, value) in head {
-        let in_one_slot = name == b"content-type" || name == b"content-encoding";
+        let in_one_slot = matches!(&name[..], b"authorization" | b"content-encoding" | b"content-type");
         match joined.iter_mut().find(|(it, _)| in_one_slot && *it == name) {
             Some((_, first)) => {
                 first.push(b',');

@@ -5,8 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
+use event_core::ConfigError;
 use testbed::bootstrap::Bootstrap;
 use testbed::gateway::{Gateway, Launch};
 use testbed::message::{Request, Response};
@@ -48,6 +50,8 @@ pub struct Edge {
     pub http1_trailers: bool,
     /// What stands behind it.
     pub behind: Behind,
+    /// What `vm_config.environment_variables` hands to the plugin: nothing in `envoy.yaml`.
+    pub environment: Vec<(String, String)>,
 }
 
 /// A running edge with its upstream.
@@ -107,7 +111,18 @@ impl Edge {
             stop_iteration: true,
             http1_trailers: false,
             behind: Behind::Listening,
+            environment: Vec::new(),
         }
+    }
+
+    /// The native core with this configuration and environment.
+    ///
+    /// # Errors
+    /// When the configuration is refused.
+    pub fn core(&self) -> Result<event_core::Edge, ConfigError> {
+        let variable =
+            |name: &str| self.environment.iter().find(|(it, _)| it == name).map(|(_, value)| value.clone());
+        event_core::Edge::with_environment(self.configuration.as_bytes(), &variable)
     }
 
     /// Starts it, with one worker.
@@ -149,6 +164,16 @@ impl Edge {
             );
             bootstrap = bootstrap.replace_once(&host, "lb_endpoints: []")?;
         }
+        if !self.environment.is_empty() {
+            let variables: Vec<_> =
+                self.environment.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+            let vm = "vm_id: bellhop\n";
+            let variables = format!(
+                "{vm}                          environment_variables: {{ key_values: {{ {} }} }}\n",
+                variables.join(", ")
+            );
+            bootstrap = bootstrap.replace_once(vm, &variables)?;
+        }
         Ok(bootstrap.into_text())
     }
 }
@@ -160,6 +185,17 @@ impl Running {
     /// When what happened breaks a rule that holds for every exchange: path, method and body untouched at every attempt,
     /// attempts counted, no trailers where HTTP/1.1 has none.
     pub fn run(&self, protocol: Protocol, exchange: &Exchange, attempts: Option<usize>) -> Result<Ending> {
+        let sent = exchange.at(now_s());
+        let ending = self.send_and_read(protocol, &sent, attempts)?;
+        Ok(ending.as_written(exchange, &sent))
+    }
+
+    fn send_and_read(
+        &self,
+        protocol: Protocol,
+        exchange: &Exchange,
+        attempts: Option<usize>,
+    ) -> Result<Ending> {
         self.prepare(exchange);
         let answer = self.send(protocol, exchange);
         if let Some(attempts) = attempts {
@@ -252,6 +288,11 @@ impl Running {
         }
         Ok(Some(saw_first))
     }
+}
+
+/// Seconds since 1970: on Envoy the time is real.
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or_default()
 }
 
 /// The request of an exchange for the clients of the testbed.

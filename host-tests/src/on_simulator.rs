@@ -9,7 +9,8 @@ use envoy_sim::{
 use crate::ending::{Ending, Outcome, UpstreamSaw};
 use crate::exchange::{Exchange, Failure, Step};
 use crate::headers::{self, Shown};
-use crate::on_core;
+use crate::on_envoy::Edge;
+use crate::{filters, on_core};
 
 /// `request_body_buffer_limit` of `envoy.yaml`.
 pub const BUFFER_LIMIT_BYTES: usize = 524_288;
@@ -47,6 +48,20 @@ pub fn start(module: &Module, configuration: &[u8], profile: EnvoyProfile) -> Re
     Ok(Simulator::new(module, setup)?)
 }
 
+/// A simulator of one worker with the plugin as this edge has it.
+///
+/// # Errors
+/// When the plugin refuses the configuration.
+pub fn start_edge(edge: &Edge, profile: EnvoyProfile) -> Result<Simulator> {
+    let setup = Setup {
+        profile,
+        configuration: edge.configuration.clone().into_bytes(),
+        environment: edge.environment.clone(),
+        ..Setup::default()
+    };
+    Ok(Simulator::new(filters::plugin_module(), setup)?)
+}
+
 /// Runs an exchange. `attempts` is how often the router would try.
 ///
 /// # Errors
@@ -57,9 +72,10 @@ pub fn run(
     exchange: &Exchange,
     attempts: usize,
 ) -> Result<Simulated> {
-    let seen = sim.run(request(exchange, downstream, attempts))?;
-    let simulated = read(exchange, attempts, seen)?;
-    Ok(simulated)
+    let sent = exchange.at(sim.now_ns() / 1_000_000_000);
+    let seen = sim.run(request(&sent, downstream, attempts))?;
+    let simulated = read(&sent, attempts, seen)?;
+    Ok(Simulated { ending: simulated.ending.as_written(exchange, &sent), ..simulated })
 }
 
 /// The request as the filter gets it from this kind of connection.

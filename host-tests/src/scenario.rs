@@ -135,6 +135,11 @@ pub fn load() -> Result<Vec<Scenario>> {
         loaded.push(file.read(name.clone(), path, used).with_context(|| name)?);
     }
     ensure!(unused.is_empty(), "no scenario uses {unused:?}");
+    let mut edges = BTreeMap::new();
+    for scenario in &loaded {
+        let first = edges.entry(&scenario.edge_name).or_insert(&scenario.edge);
+        ensure!(*first == &scenario.edge, "{}: another environment for the same variables", scenario.name);
+    }
     Ok(loaded)
 }
 

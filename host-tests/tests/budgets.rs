@@ -2,8 +2,8 @@
 //! that no time is measured. What the requests come to is the scenarios' part.
 
 use envoy_sim::{Protocol, Request, Response, Simulator, Upstream};
-use host_tests::events;
-use host_tests::{filters, on_simulator};
+use host_tests::sign::{Algorithm, Sign};
+use host_tests::{events, filters, on_core, on_simulator};
 
 /// Bytes of the event of a known type.
 const EVENT_BYTES: usize = 190;
@@ -33,6 +33,10 @@ const CONFIGURATION: &str = r#"{
     "sources": [{ "name": "acme", "path": "/provider_events", "verify": "none" }],
     "accounts": [{ "connected_account_id": "ca_hotel", "customer_key": "property-456", "devices": ["lock_491829"] }]
 }"#;
+
+/// What a source that verifies may cost over one that does not: with one secret, and for each further one.
+const FIRST_SECRET: u64 = 40_000;
+const FURTHER_SECRET: u64 = 30_000;
 
 /// An action of a lock: 190 bytes.
 fn event() -> String {
@@ -122,6 +126,96 @@ fn every_kind_of_request_stays_within_its_budget() {
         println!("{used:>7} of {budget:>7} fuel  {kind}");
         if used > budget {
             over.push(format!("{kind}: {used} of {budget}"));
+        }
+    }
+    assert!(over.is_empty(), "over budget: {over:?}");
+}
+
+/// A simulator whose source verifies like this; `SECRETS` stands for its secrets.
+fn verifying(verify: &str, secrets: &[String]) -> Simulator {
+    let secrets = secrets.iter().map(|secret| format!("\"{secret}\"")).collect::<Vec<_>>().join(",");
+    let verify = verify.replace("SECRETS", &secrets);
+    let configuration = CONFIGURATION.replace(r#""none""#, &verify);
+    let profile = on_simulator::profile(Protocol::Http1, true);
+    on_simulator::start(filters::plugin_module(), configuration.as_bytes(), profile).unwrap()
+}
+
+/// The fuel of an event that is accepted, once the heap has grown.
+fn fuel(sim: &mut Simulator, request: &Request) -> u64 {
+    let mut used = 0;
+    for _ in 0..20 {
+        let seen = sim.run(request.clone()).unwrap();
+        assert!(seen.forwarded(), "{seen:?}");
+        used = seen.fuel.total();
+    }
+    used
+}
+
+#[test]
+fn verification_stays_within_its_budget_for_the_first_secret_and_each_further_one() {
+    let body = event();
+    let without = fuel(&mut simulator(), &post(&body));
+    let signed = |text: &str, headers: &[(&str, &str)]| {
+        let sign = Sign {
+            algorithm: Algorithm::Sha256,
+            key: b"the key of this sender".to_vec(),
+            text: text.to_owned(),
+            seconds_from_now: 0,
+        };
+        headers.iter().fold(post(&body), |request, (name, value)| {
+            request.header(name, sign.fill(value, body.as_bytes(), on_core::NOW_S))
+        })
+    };
+    let webhook_id = "msg_2KWPBgLlAfxdpT2AI54pPJ85f4W";
+    let cases = [
+        (
+            "standard_webhooks",
+            r#"{"standard_webhooks": {"secrets": [SECRETS]}}"#,
+            // The same key in base64.
+            "dGhlIGtleSBvZiB0aGlzIHNlbmRlcg==",
+            "YW5vdGhlciBrZXk",
+            signed(
+                &format!("{webhook_id}.{{timestamp}}.{{body}}"),
+                &[
+                    ("webhook-id", webhook_id),
+                    ("webhook-timestamp", "{timestamp}"),
+                    ("webhook-signature", "v1,{base64}"),
+                ],
+            ),
+        ),
+        (
+            "hmac, as GitHub",
+            r#"{"hmac": {"header": "x-hub-signature-256", "prefix": "sha256=", "secrets": [SECRETS]}}"#,
+            "the key of this sender",
+            "another key",
+            signed("{body}", &[("x-hub-signature-256", "sha256={hex}")]),
+        ),
+        (
+            "hmac, as Stripe",
+            r#"{"hmac": {"header": "stripe-signature", "item": "v1", "timestamp": {"item": "t"}, "secrets": [SECRETS]}}"#,
+            "the key of this sender",
+            "another key",
+            signed("{timestamp}.{body}", &[("stripe-signature", "t={timestamp},v1={hex}")]),
+        ),
+        (
+            "token",
+            r#"{"token": {"header": "x-api-key", "secrets": [SECRETS]}}"#,
+            "the key of this sender",
+            "another key",
+            post(&body).header("x-api-key", "the key of this sender"),
+        ),
+    ];
+    let mut over = Vec::new();
+    for (kind, verify, secret, other, request) in cases {
+        let others: Vec<_> = (0..9).map(|number| format!("{other}{number}")).collect();
+        let secrets: Vec<String> = std::iter::once(secret.to_owned()).chain(others).collect();
+        let with = |n: usize| fuel(&mut verifying(verify, &secrets[..n]), &request);
+        let (one, ten) = (with(1), with(10));
+        let first = one.saturating_sub(without);
+        let further = (ten - one) / 9;
+        println!("{first:>7} fuel for one secret, {further:>6} for each further one  {kind}");
+        if first > FIRST_SECRET || further > FURTHER_SECRET {
+            over.push(kind);
         }
     }
     assert!(over.is_empty(), "over budget: {over:?}");

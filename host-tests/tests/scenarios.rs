@@ -12,14 +12,14 @@ use event_core::Cause;
 use event_core::headers::RESERVED;
 use host_tests::on_envoy::Protocol;
 use host_tests::scenario::{self, Runner, Scenario};
-use host_tests::{Ending, Exchange, Outcome, filters, on_core, on_simulator};
+use host_tests::{Ending, Exchange, Outcome, on_core, on_simulator};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// How many scenarios the proof asks for.
 const AT_LEAST: usize = 60;
 
 /// What this version refuses to be configured for.
-const NOT_YET: [Cause; 3] = [Cause::SignatureInvalid, Cause::Duplicate, Cause::DirectoryUnavailable];
+const NOT_YET: [Cause; 2] = [Cause::Duplicate, Cause::DirectoryUnavailable];
 
 static RAN: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
 
@@ -95,7 +95,7 @@ fn compare(runner: &str, ending: &Ending, expected: &Ending) -> Result<()> {
 }
 
 fn on_the_core(scenario: &Scenario) -> Result<()> {
-    let edge = event_core::Edge::from_json(scenario.edge.configuration.as_bytes())?;
+    let edge = scenario.edge.core()?;
     for request in requests(scenario) {
         let (exchange, expected) = request?;
         let judged = on_core::run(&edge, exchange, Scenario::attempts(expected))?;
@@ -105,11 +105,10 @@ fn on_the_core(scenario: &Scenario) -> Result<()> {
 }
 
 fn on_the_simulator(scenario: &Scenario) -> Result<()> {
-    let edge = event_core::Edge::from_json(scenario.edge.configuration.as_bytes())?;
+    let edge = scenario.edge.core()?;
     for downstream in [SimProtocol::Http1, SimProtocol::Http2] {
         let profile = on_simulator::profile(downstream, scenario.edge.stop_iteration);
-        let configuration = scenario.edge.configuration.as_bytes();
-        let mut sim = on_simulator::start(filters::plugin_module(), configuration, profile)?;
+        let mut sim = on_simulator::start_edge(&scenario.edge, profile)?;
         for request in requests(scenario) {
             let (exchange, expected) = request?;
             let attempts = Scenario::attempts(expected);
@@ -200,7 +199,7 @@ fn bless() -> Result<()> {
                 let mut ending = running.run(protocol, exchange, None)?;
                 // What only the simulator and the core can see.
                 if let Some(upstream) = ending.upstream.as_mut().filter(|_| !scenario.edge.http1_trailers) {
-                    let edge = event_core::Edge::from_json(scenario.edge.configuration.as_bytes())?;
+                    let edge = scenario.edge.core()?;
                     let judged = on_core::run(&edge, exchange, upstream.attempts)?;
                     upstream.trailers =
                         judged.ending.upstream.map(|upstream| upstream.trailers).unwrap_or_default();
@@ -215,15 +214,14 @@ fn bless() -> Result<()> {
         if on_envoy {
             continue;
         }
-        let configuration = scenario.edge.configuration.as_bytes();
         if scenario.runs_on.contains(&Runner::Simulator) {
             let profile = on_simulator::profile(SimProtocol::Http1, scenario.edge.stop_iteration);
-            let mut sim = on_simulator::start(filters::plugin_module(), configuration, profile)?;
+            let mut sim = on_simulator::start_edge(&scenario.edge, profile)?;
             bless_one(scenario, |exchange| {
                 Ok(on_simulator::run(&mut sim, SimProtocol::Http1, exchange, 1)?.ending)
             })?;
         } else if scenario.runs_on.contains(&Runner::Core) {
-            let edge = event_core::Edge::from_json(configuration)?;
+            let edge = scenario.edge.core()?;
             bless_one(scenario, |exchange| Ok(on_core::run(&edge, exchange, 1)?.ending))?;
         } else {
             bail!(

@@ -34,7 +34,7 @@ impl HeaderMap {
     }
 
     /// Names and values in Envoy's order; a name may come several times.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         let count = self.number(0).unwrap_or_default();
         let mut next = NUMBER + count.saturating_mul(2 * NUMBER);
         (0..count).map_while(move |index| {

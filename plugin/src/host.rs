@@ -9,6 +9,7 @@ use event_core::response::UpstreamResponse;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType, Status};
 use std::panic::Location;
+use std::time::UNIX_EPOCH;
 
 /// The filter state that the access log shows. One element: a path of several cannot be named in a log format.
 const OUTCOME: &str = "bellhop.outcome";
@@ -22,6 +23,15 @@ pub(crate) fn plugin_configuration() -> Vec<u8> {
 /// What `vm_config.environment_variables` hands over, if it is text.
 pub(crate) fn environment_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Seconds since 1970.
+pub(crate) fn now_s() -> Result<u64, Status> {
+    // Before 1970 every timestamp is from the future.
+    Ok(hostcalls::get_current_time()?
+        .duration_since(UNIX_EPOCH)
+        .map(|since| since.as_secs())
+        .unwrap_or_default())
 }
 
 /// Writes to Envoy's log.

@@ -11,7 +11,7 @@
 //! The end of a request is on headers, on body or on trailers. Whichever it is, the event is judged there.
 
 use crate::host::{self, HeldRequest, HeldResponse};
-use event_core::{Edge, SourceIndex, Verdict};
+use event_core::{Admission, Edge, Verdict};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel, Status};
 use std::mem;
@@ -39,7 +39,7 @@ enum Phase {
 #[derive(Debug)]
 struct Collecting {
     request: HeldRequest,
-    source: SourceIndex,
+    admission: Admission,
     /// Bytes of the body so far.
     received: usize,
 }
@@ -102,7 +102,8 @@ impl Collecting {
     /// The whole body is here.
     fn finish(self, edge: &Edge) -> Result<Step, Fault> {
         let body = self.request.body(self.received)?;
-        match edge.judge(self.source, &body) {
+        let now_s = if edge.needs_time(&self.admission) { host::now_s()? } else { 0 };
+        match edge.judge(&self.admission, &body, now_s) {
             Verdict::Forward(headers) => Ok((Phase::Forwarded, self.request.forward(&headers)?)),
             Verdict::Refuse(refusal) => Ok((Phase::Answered, self.request.refuse(&refusal))),
         }
@@ -120,7 +121,7 @@ fn on_headers(edge: &Edge, phase: Phase, end_of_stream: bool) -> Result<Step, Fa
     for name in &admission.forbidden {
         request.remove_header(name)?;
     }
-    let collecting = Collecting { request, source: admission.source, received: 0 };
+    let collecting = Collecting { request, admission, received: 0 };
     if end_of_stream { collecting.finish(edge) } else { Ok((Phase::Collecting(collecting), Action::Pause)) }
 }
 

@@ -23,7 +23,7 @@ impl Headers {
     }
 
     /// Name and value of each, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.0.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
     }
 

@@ -82,6 +82,26 @@ pub(crate) const PARTS: &[Part] = &[
         run: &["cargo", "test", "--package", "directory", "--test", "postgres"],
         files: None,
     },
+    // Whoever signs with the libraries that senders use must get in.
+    Part {
+        name: "signatures of other libraries, verified in real Envoy",
+        tools: &[
+            Tool {
+                probe: &["python3", "-c", "import standardwebhooks"],
+                source: Source::Pip("standardwebhooks==1.1.0"),
+            },
+            Tool { probe: &["python3", "-c", "import svix.webhooks"], source: Source::Pip("svix==2.9.1") },
+            Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
+            Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
+            Tool {
+                probe: &["node", "--eval", "require.resolve('standardwebhooks')"],
+                source: Source::Npm("standardwebhooks@1.1.1"),
+            },
+            Tool { probe: &["node", "--eval", "require.resolve('svix')"], source: Source::Npm("svix@2.5.0") },
+        ],
+        run: &["cargo", "test", "--package", "edge-tests", "--test", "interoperability"],
+        files: None,
+    },
 ];
 
 impl Part {

@@ -17,7 +17,7 @@ fn refusal(request: &Request, configuration: &str) -> Result<Refusal, BoxError> 
         Ok(admission) => admission,
         Err(refusal) => return Ok(refusal),
     };
-    match core.judge(admission.source, &request.pieces.concat()) {
+    match core.judge(&admission, &request.pieces.concat(), 0) {
         Verdict::Refuse(refusal) => Ok(refusal),
         Verdict::Forward(_) => Err("the core forwards it".into()),
     }

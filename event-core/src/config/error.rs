@@ -51,6 +51,11 @@ pub enum ConfigFault {
         /// Its name.
         variable: String,
     },
+    /// A secret is not written as it must be.
+    SecretNot {
+        /// What it must be, in words.
+        rule: &'static str,
+    },
     /// Part of the contract, but not of this version: refused, so that no one relies on what is not done.
     NotInThisVersion {
         /// In words.
@@ -98,6 +103,7 @@ impl fmt::Display for ConfigFault {
                 "the environment variable {variable} is not set, or empty; Envoy hands over what \
                  `vm_config.environment_variables` names"
             ),
+            Self::SecretNot { rule } => write!(f, "the secret must be {rule}"),
             Self::NotInThisVersion { what } => write!(f, "{what} is not part of this version"),
         }
     }

@@ -26,7 +26,15 @@ fn schema() -> Value {
 }
 
 fn load(config: &Value) -> Result<Edge, String> {
-    Edge::from_json(config.to_string().as_bytes()).map_err(|error| error.to_string())
+    let environment = |name: &str| match name {
+        "ACME_SECRET" => Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
+        "LOCKWORKS_SECRET" => Some("It's a Secret to Everybody".to_owned()),
+        "DOORCO_TOKEN" => Some("t0ken".to_owned()),
+        "WITH_NEWLINE" => Some("topsecret\n".to_owned()),
+        _ => None,
+    };
+    let text = config.to_string();
+    Edge::with_environment(text.as_bytes(), &environment).map_err(|error| error.to_string())
 }
 
 fn base() -> Value {
@@ -114,6 +122,28 @@ fn an_error_names_the_key_and_what_was_expected() {
             "plugin configuration: `accounts[0].source`: expected the name of a source, found another string",
         ),
         (
+            with("/sources/0/verify", json!({"standard_webhooks": {"secrets": ["whsec_?"]}})),
+            "plugin configuration: `sources[0].verify.standard_webhooks.secrets[0]`: the secret must be base64, behind `whsec_` or not",
+        ),
+        (
+            with("/sources/0/verify", json!({"token": {"header": "x-device-id", "secrets": ["s"]}})),
+            "plugin configuration: `sources[0].verify.token.header`: expected a header that neither Bellhop nor Envoy sets, nor frames the request, found another string",
+        ),
+        (
+            with(
+                "/sources/0/verify",
+                json!({"token": {"header": "x-api-key", "secrets": [{"env": "UNSET"}]}}),
+            ),
+            "plugin configuration: `sources[0].verify.token.secrets[0].env`: the environment variable UNSET is not set, or empty; Envoy hands over what `vm_config.environment_variables` names",
+        ),
+        (
+            with(
+                "/sources/0/verify",
+                json!({"hmac": {"header": "x-sig", "secrets": ["s"], "signed": "{timestamp}.{body}"}}),
+            ),
+            "plugin configuration: `sources[0].verify.hmac.signed`: expected `{body}` once, with printable ASCII around it, at most 256 characters; `{timestamp}` needs `timestamp`, found another string",
+        ),
+        (
             with("/sources/0/unregistered", json!("reject")),
             "plugin configuration: `sources[0].unregistered`: needs `events` beside it",
         ),
@@ -144,9 +174,15 @@ fn a_text_that_is_not_json_is_told_about_structs() {
 
 #[test]
 fn no_error_repeats_a_secret() {
-    let hmac = json!({"hmac": {"header": "x-sig", "secrets": ["whsec_topsecret"]}});
+    let hmac =
+        |secret: Value| json!({"hmac": {"header": "x-sig", "secret_encoding": "hex", "secrets": [secret]}});
     for config in [
-        with("/sources/0/verify", hmac),
+        with("/sources/0/verify", hmac(json!("whsec_topsecret"))),
+        with("/sources/0/verify", hmac(json!("whsec_topsecret\n"))),
+        with("/sources/0/verify", hmac(json!({"env": "WITH_NEWLINE"}))),
+        with("/sources/0/verify", hmac(json!(["whsec_topsecret"]))),
+        with("/sources/0/verify", json!({"standard_webhooks": {"secrets": ["whsec_topsecret!"]}})),
+        with("/sources/0/verify", json!({"hmac": {"header": "topsecret topsecret", "secrets": ["s"]}})),
         with("/sources/0/verify", json!("whsec_topsecret")),
         with("/sources/0/name", json!("whsec_topsecret!")),
         with("/environment", json!(["whsec_topsecret"])),
@@ -229,4 +265,20 @@ fn an_unknown_account_is_forgotten_before_the_sender_comes_back() {
         load(&config).unwrap().config().directory().unwrap().cache.unknown_ms
     };
     assert_eq!([1, 2, 5, 6, 30].map(unknown_ms), [0, 1_000, 4_000, 5_000, 5_000]);
+}
+
+#[test]
+fn only_sources_that_anyone_can_post_to_are_told_of() {
+    let mut config = base();
+    let token = json!({"token": {"header": "x-api-key", "secrets": ["t0ken"]}});
+    config["sources"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "other", "path": "/other", "verify": token}));
+    let edge = load(&config).unwrap();
+    assert_eq!(edge.config().unverified_sources().collect::<Vec<_>>(), ["acme"]);
+    assert_eq!(
+        edge.config().sources.iter().map(|source| source.is_verified()).collect::<Vec<_>>(),
+        [false, true]
+    );
 }

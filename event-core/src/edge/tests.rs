@@ -23,7 +23,7 @@ fn edge(changes: &[(&str, Value)]) -> Edge {
 fn judge<'e>(edge: &'e Edge, path: &str, body: &[u8]) -> Verdict<'e> {
     let headers = [(":path", path), (":method", "POST"), ("content-type", "application/json")];
     let admission = edge.admit(headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()))).unwrap();
-    edge.judge(admission.source, body)
+    edge.judge(&admission, body, 0)
 }
 
 fn event(members: &Value) -> Vec<u8> {

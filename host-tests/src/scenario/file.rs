@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Runner, behind};
 use crate::headers::{Raw, Shown, unshown};
 use crate::on_envoy::{Behind, Edge};
-use crate::{Ending, Exchange, Failure, Step};
+use crate::{Ending, Exchange, Failure, Step, sign};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -20,6 +20,8 @@ pub(super) struct Scenario {
     stop_iteration: bool,
     #[serde(default)]
     http1_trailers: bool,
+    #[serde(default)]
+    environment: Shown,
     runs_on: Option<BTreeSet<Runner>>,
     /// Why it does not run everywhere.
     because: Option<String>,
@@ -48,9 +50,31 @@ struct Request {
     chunked: bool,
     #[serde(default)]
     trailers: Shown,
+    sign: Option<Sign>,
     #[serde(default)]
     upstream: Vec<Upstream>,
     expect: Option<Ending>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Sign {
+    #[serde(default)]
+    algorithm: Algorithm,
+    key: Option<String>,
+    key_base64: Option<String>,
+    #[serde(default = "body")]
+    text: String,
+    #[serde(default)]
+    seconds_from_now: i64,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Algorithm {
+    Sha1,
+    #[default]
+    Sha256,
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,6 +124,10 @@ fn json() -> Shown {
     vec![("content-type".to_owned(), "application/json".to_owned())]
 }
 
+fn body() -> String {
+    "{body}".to_owned()
+}
+
 fn raw(headers: Shown) -> Result<Raw> {
     headers.into_iter().map(|(name, value)| Ok((name.into_bytes(), unshown(&value)?))).collect()
 }
@@ -128,6 +156,7 @@ impl Scenario {
             stop_iteration: self.stop_iteration,
             http1_trailers: self.http1_trailers,
             behind: behind(&requests)?,
+            environment: self.environment,
         };
         let edge_name = edge_name(&self.configuration, &edge);
         Ok(super::Scenario { name, runs_on, edge, edge_name, requests, path })
@@ -146,6 +175,10 @@ fn edge_name(configuration: &str, edge: &Edge) -> String {
         Behind::Listening => {}
         Behind::Refusing => name.push_str("_before_a_host_that_refuses"),
         Behind::Nobody => name.push_str("_before_no_host"),
+    }
+    for (variable, _) in &edge.environment {
+        name.push_str("_with_");
+        name.push_str(variable);
     }
     name
 }
@@ -179,6 +212,7 @@ impl Request {
             pieces,
             trailers: raw(self.trailers)?,
             chunked: self.chunked,
+            sign: self.sign.map(Sign::read).transpose()?,
             upstream: self.upstream.into_iter().map(Upstream::read).collect::<Result<_>>()?,
         };
         Ok((exchange, self.expect))
@@ -194,6 +228,21 @@ fn cut(body: &[u8], offsets: &[usize]) -> Result<Vec<Vec<u8>>> {
         start = end;
     }
     Ok(pieces)
+}
+
+impl Sign {
+    fn read(self) -> Result<sign::Sign> {
+        let key = match (self.key, self.key_base64) {
+            (Some(key), None) => key.into_bytes(),
+            (None, Some(key)) => sign::from_base64(&key)?,
+            _ => bail!("a request is signed with one key"),
+        };
+        let algorithm = match self.algorithm {
+            Algorithm::Sha1 => sign::Algorithm::Sha1,
+            Algorithm::Sha256 => sign::Algorithm::Sha256,
+        };
+        Ok(sign::Sign { algorithm, key, text: self.text, seconds_from_now: self.seconds_from_now })
+    }
 }
 
 impl Upstream {
