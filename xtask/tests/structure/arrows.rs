@@ -6,7 +6,7 @@ use crate::{members, name};
 
 /// Who depends on whom of ours, development dependencies included. ARCHITECTURE.md says why.
 const ARROWS: [(&str, &[&str]); 13] = [
-    ("cli", &["directory", "seam"]),
+    ("cli", &["directory", "seam", "testbed"]),
     ("directory", &["directory-api", "event-core", "seam", "testbed"]),
     ("directory-api", &[]),
     ("edge-tests", &["event-core", "testbed"]),

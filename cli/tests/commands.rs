@@ -1,0 +1,97 @@
+//! The program from outside: exit codes, messages, files. What the directory answers is tested there.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use testbed::http1;
+use testbed::service::Service;
+
+/// A folder of its own, with a configuration in it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static N_MADE: AtomicU32 = AtomicU32::new(0);
+        let number = N_MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("cli-{}-{number}", std::process::id());
+        let folder = Self(testbed::paths::scratch().unwrap().join(name));
+        std::fs::create_dir_all(&folder.0).unwrap();
+        let database = folder.0.join("directory.db").display().to_string();
+        let config = format!(
+            "listen = '127.0.0.1:0'\ndatabase = 'sqlite:{database}'\ntokens = [{{ env = 'DIRECTORY_TOKEN' }}]\n"
+        );
+        folder.write("directory.toml", &config);
+        folder
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.0.join(name);
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+
+    fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bellhop"));
+        command.arg(name).arg("--config").arg(self.0.join("directory.toml"));
+        command.env("DIRECTORY_TOKEN", "a-token-of-the-tests").env_remove("RUST_LOG");
+        command
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What stays lies in the build folder.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn failure(output: &Output) -> (Option<i32>, String) {
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn what_is_imported_is_exported() {
+    let folder = Folder::new();
+    let lines = "{\"connected_account_id\":\"a\",\"devices\":[\"d\"],\"bridges\":[],\"access_codes\":[]}\n";
+    let file = folder.write("fleet.jsonl", lines);
+    let imported = folder.command("import").arg(&file).output().unwrap();
+    assert_eq!(failure(&imported), (Some(0), "imported 1 lines with 1 ids\n".to_owned()));
+    let exported = folder.command("export").output().unwrap();
+    assert_eq!(String::from_utf8(exported.stdout).unwrap(), lines);
+    let output = folder.0.join("exported.jsonl");
+    assert!(folder.command("export").arg("--output").arg(&output).status().unwrap().success());
+    assert_eq!(std::fs::read_to_string(output).unwrap(), lines);
+}
+
+#[test]
+fn a_failure_says_what_and_where_and_repeats_no_value() {
+    let folder = Folder::new();
+    let file = folder.write("fleet.jsonl", "{\"connected_account_id\":\"a\"}\n{\"secret\":1}\n");
+    let (code, text) = failure(&folder.command("import").arg(&file).output().unwrap());
+    assert!(code == Some(1) && text.contains("fleet.jsonl: line 2: not one JSON object"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+    let (code, text) = failure(&folder.command("import").arg("absent.jsonl").output().unwrap());
+    assert!(code == Some(1) && text.contains("cannot read absent.jsonl"), "{text}");
+    let (code, text) = failure(&folder.command("export").env_remove("DIRECTORY_TOKEN").output().unwrap());
+    assert!(code == Some(1) && text.contains("tokens[0]: the environment has no such variable"), "{text}");
+    folder.write("directory.toml", "database = 'sqlite:x'\ntokens = ['secret']");
+    let (code, text) = failure(&folder.command("serve").output().unwrap());
+    assert!(code == Some(1) && text.contains("directory.toml: tokens[0]: expected"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+    let (code, _) = failure(&folder.command("improt").output().unwrap());
+    assert_eq!(code, Some(2));
+}
+
+#[test]
+fn the_service_says_where_it_listens_and_ends_in_order() {
+    let folder = Folder::new();
+    let mut service = Service::start("cli-serve", folder.command("serve")).unwrap();
+    let address = service
+        .wait_for(|output| output.lines().find_map(|line| line.strip_prefix("listening on ")?.parse().ok()))
+        .unwrap();
+    let request = testbed::message::Request::new("GET", "/ready");
+    let answer = http1::send(address, &request).unwrap();
+    assert_eq!(answer.status, 200);
+    assert!(service.stop().unwrap().success());
+}
