@@ -10,6 +10,7 @@
 //! | JSON | [`json`] | bytes → one strict JSON value |
 //! | shape | [`shape`] | JSON value → [`ValidEvent`] |
 //! | subject, account | [`subject`], [`accounts`] | [`ValidEvent`] → [`Assignment`] |
+//! | if the directory must say | [`directory`] | what is kept of its answers, and what an event waits with |
 //! | forward | [`forward`] | the headers that upstream gets |
 //! | response | [`response`] | upstream's status → pass, or a [`Refusal`] |
 //!
@@ -47,6 +48,7 @@ pub mod accounts;
 pub mod admission;
 pub mod cause;
 pub mod config;
+pub mod directory;
 mod edge;
 pub mod event_id;
 pub mod event_type;
@@ -64,7 +66,7 @@ pub use accounts::Assignment;
 pub use admission::Admission;
 pub use cause::Cause;
 pub use config::{Config, ConfigError};
-pub use edge::{Edge, SourceIndex, Verdict};
+pub use edge::{Decision, Edge, SourceIndex, Verdict};
 pub use problem::Refusal;
 pub use shape::ValidEvent;
 pub use verify::SignatureFault;

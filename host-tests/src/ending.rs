@@ -34,6 +34,9 @@ pub struct Ending {
     /// The body of an answer that is no problem.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub body: String,
+    /// What the account directory was asked: path and query of each question.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<String>,
     /// What reached upstream. The path and the body are not in here: every runner holds them equal to what was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<UpstreamSaw>,
@@ -98,6 +101,7 @@ impl Ending {
             detail: None,
             errors: Shown::new(),
             body: String::new(),
+            asked: Vec::new(),
             upstream: None,
         }
     }

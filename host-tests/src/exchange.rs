@@ -24,6 +24,10 @@ pub struct Exchange {
     pub sign: Option<Sign>,
     /// What upstream does with each attempt; the last step again and again. Empty: it answers 200.
     pub upstream: Vec<Step>,
+    /// What the account directory does with each question, the last step again and again. Empty: it answers 500.
+    pub directory: Vec<Step>,
+    /// How far the clock goes before the request is sent. Only the simulator has a clock that can be moved.
+    pub wait_ms: u64,
 }
 
 /// What upstream does with one attempt.
@@ -68,6 +72,8 @@ impl Exchange {
             chunked: false,
             sign: None,
             upstream: Vec::new(),
+            directory: Vec::new(),
+            wait_ms: 0,
         }
     }
 
@@ -103,14 +109,23 @@ impl Exchange {
 
     /// What upstream does with this attempt, counted from 1.
     pub fn step(&self, attempt: usize) -> Step {
-        let index = attempt.saturating_sub(1).min(self.upstream.len().saturating_sub(1));
-        self.upstream.get(index).cloned().unwrap_or_else(Step::accepted)
+        nth(&self.upstream, attempt).unwrap_or_else(Step::accepted)
+    }
+
+    /// What the directory does with the first question.
+    pub fn first_of_directory(&self) -> Step {
+        nth(&self.directory, 1).unwrap_or_else(|| Step::status(500))
     }
 
     /// Whether an HTTP/1.1 body goes in chunks.
     pub fn is_chunked(&self) -> bool {
         self.chunked || !self.trailers.is_empty()
     }
+}
+
+/// The step of an attempt, counted from 1; the last one again and again.
+pub(crate) fn nth(steps: &[Step], attempt: usize) -> Option<Step> {
+    steps.get(attempt.saturating_sub(1).min(steps.len().saturating_sub(1))).cloned()
 }
 
 impl Step {

@@ -1,10 +1,14 @@
-//! Exchanges on the native core: what the plugin would decide, without a host. It sends nothing.
+//! Exchanges on the native core: what the plugin would decide, without a host. It sends nothing and remembers nothing: each
+//! exchange meets the first step of its directory.
 
 use anyhow::Result;
+use directory_api::Ids;
+use event_core::directory::question::Subject;
 use event_core::headers::is_reserved;
 use event_core::response::UpstreamResponse;
-use event_core::{Edge, Refusal, Verdict};
+use event_core::{Decision, Edge, Refusal, Verdict};
 
+use crate::directory;
 use crate::ending::{Ending, UpstreamSaw};
 use crate::exchange::{Exchange, Failure, Step};
 use crate::headers::{self, Raw, Shown};
@@ -38,9 +42,22 @@ fn judge(edge: &Edge, exchange: &Exchange, attempts: usize) -> Result<Judged> {
         Ok(admission) => admission,
         Err(refusal) => return refused(&refusal, None, Shown::new()),
     };
-    let added = match edge.judge(&admission, &body, NOW_S) {
-        Verdict::Forward(added) => added,
-        Verdict::Refuse(refusal) => return refused(&refusal, None, Shown::new()),
+    let mut asked = Vec::new();
+    let decision = match edge.judge(&admission, &body, NOW_S) {
+        Verdict::Forward(added) => Decision::Forward(added),
+        Verdict::Refuse(refusal) => Decision::Refuse(refusal),
+        Verdict::Ask(question) => {
+            asked.push(question_path(edge, question.subject()));
+            edge.resolve(question, &directory::resolution(&exchange.first_of_directory())?)
+        }
+    };
+    let added = match decision {
+        Decision::Forward(added) => added,
+        Decision::Refuse(refusal) => {
+            let mut judged = refused(&refusal, None, Shown::new())?;
+            judged.ending.asked = asked;
+            return Ok(judged);
+        }
     };
     let kept = headers::slices(&head)
         .filter(|(name, _)| !admission.forbidden.iter().any(|it| it.as_bytes().eq_ignore_ascii_case(name)));
@@ -57,14 +74,22 @@ fn judge(edge: &Edge, exchange: &Exchange, attempts: usize) -> Result<Judged> {
     let step = exchange.step(attempts);
     let upstream = reached(&step).then_some(upstream);
     let answer = Answer::of(&step);
-    match edge.judge_response(&answer) {
-        Some(refusal) => refused(&refusal, upstream, for_the_router),
+    let mut judged = match edge.judge_response(&answer) {
+        Some(refusal) => refused(&refusal, upstream, for_the_router)?,
         None => {
             let Answer { status, headers: answered, body, .. } = &answer;
             let ending = Ending::answered(*status, headers::slices(answered), body, upstream)?;
-            Ok(Judged { ending, for_the_router })
+            Judged { ending, for_the_router }
         }
-    }
+    };
+    judged.ending.asked = asked;
+    Ok(judged)
+}
+
+fn question_path(edge: &Edge, subject: &Subject) -> String {
+    let ids = subject.ids();
+    let ids = Ids { device_id: ids.device, bridge_id: ids.bridge, access_code_id: ids.access_code };
+    directory_api::resolve_path(edge.source_name(subject), &ids)
 }
 
 /// The request's headers as Envoy hands them over. Without `lengths` nothing says how long the body is.

@@ -15,6 +15,7 @@ use testbed::message::{Request, Response};
 use testbed::upstream::{Answer, ClosedPort, Received, Upstream};
 use testbed::{envoy, http1, http2};
 
+use crate::directory;
 use crate::ending::{Ending, Outcome, UpstreamSaw};
 use crate::exchange::{Exchange, Failure, Step};
 use crate::{filters, headers};
@@ -61,6 +62,8 @@ pub struct Running {
     address: SocketAddr,
     upstream: Upstream,
     script: Arc<Script>,
+    directory: Upstream,
+    of_directory: directory::Script,
     _closed: ClosedPort,
 }
 
@@ -136,15 +139,21 @@ impl Edge {
         let upstream = Upstream::start_with(0, move |_| of_upstream.next())?;
         let closed = ClosedPort::hold()?;
         let port = if self.behind == Behind::Refusing { closed.port()? } else { upstream.port() };
-        let bootstrap = self.bootstrap(port)?;
+        let of_directory = directory::Script::default();
+        let directory = of_directory.serve()?;
+        let bootstrap = self.bootstrap(port, directory.port())?;
         let gateway = Launch::new(program()?, bootstrap).start().context("the edge does not start")?;
         let address = gateway.listener("edge")?;
-        Ok(Running { gateway, address, upstream, script, _closed: closed })
+        Ok(Running { gateway, address, upstream, script, directory, of_directory, _closed: closed })
     }
 
-    fn bootstrap(&self, port: u16) -> Result<String> {
+    fn bootstrap(&self, port: u16, directory_port: u16) -> Result<String> {
         let mut bootstrap =
             Bootstrap::of_repository()?.plugin_configuration(&self.configuration)?.on_free_ports(port)?;
+        // A cluster that nobody uses has no place in the file.
+        if self.configuration.contains("\"directory\"") {
+            bootstrap = bootstrap.with_directory(directory_port)?;
+        }
         if !self.stop_iteration {
             let setting = "allow_on_headers_stop_iteration: ";
             bootstrap = bootstrap.replace_once(&format!("{setting}true"), &format!("{setting}false"))?;
@@ -202,14 +211,16 @@ impl Running {
             self.upstream.wait_for(attempts)?;
         }
         let upstream = self.take(exchange)?;
-        match answer {
+        let asked = directory::questions(&self.directory.take())?;
+        let ending = match answer {
             Ok(answer) => Ending::answered(answer.status, answer.headers.iter(), &answer.body, upstream)
                 .with_context(|| self.gateway.log_tail()),
             Err(error) if is_reset(&error) => {
                 Ok(Ending { upstream, ..Ending::without_answer(Outcome::Reset) })
             }
             Err(error) => Err(error).with_context(|| self.gateway.log_tail()),
-        }
+        };
+        Ok(Ending { asked, ..ending? })
     }
 
     /// Runs an exchange that is not to be answered. The proof needs no waiting: one worker serves all connections in turn,
@@ -256,6 +267,8 @@ impl Running {
     fn prepare(&self, exchange: &Exchange) {
         *self.script.lock() = (exchange.upstream.clone(), 0);
         self.upstream.take();
+        self.of_directory.begin(&exchange.directory);
+        self.directory.take();
     }
 
     fn send(&self, protocol: Protocol, exchange: &Exchange) -> io::Result<Response> {

@@ -1,11 +1,14 @@
 //! Exchanges on the compiled plugin in the simulator. Retries are the router's: the simulator sees the last attempt only.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use envoy_sim::{
     EnvoyProfile, Module, Outcome as SimOutcome, Protocol, Request, Response, Seen, Setup, Simulator,
     Upstream, UpstreamFailure,
 };
 
+use crate::directory::{self, Script};
 use crate::ending::{Ending, Outcome, UpstreamSaw};
 use crate::exchange::{Exchange, Failure, Step};
 use crate::headers::{self, Shown};
@@ -48,15 +51,16 @@ pub fn start(module: &Module, configuration: &[u8], profile: EnvoyProfile) -> Re
     Ok(Simulator::new(module, setup)?)
 }
 
-/// A simulator of one worker with the plugin as this edge has it.
+/// A simulator of one worker with the plugin as this edge has it, and a directory.
 ///
 /// # Errors
 /// When the plugin refuses the configuration.
-pub fn start_edge(edge: &Edge, profile: EnvoyProfile) -> Result<Simulator> {
+pub fn start_edge(edge: &Edge, profile: EnvoyProfile, script: &Script) -> Result<Simulator> {
     let setup = Setup {
         profile,
         configuration: edge.configuration.clone().into_bytes(),
         environment: edge.environment.clone(),
+        clusters: vec![script.cluster()],
         ..Setup::default()
     };
     Ok(Simulator::new(filters::plugin_module(), setup)?)
@@ -72,6 +76,7 @@ pub fn run(
     exchange: &Exchange,
     attempts: usize,
 ) -> Result<Simulated> {
+    sim.advance(Duration::from_millis(exchange.wait_ms))?;
     let sent = exchange.at(sim.now_ns() / 1_000_000_000);
     let seen = sim.run(request(&sent, downstream, attempts))?;
     let simulated = read(&sent, attempts, seen)?;
@@ -141,6 +146,12 @@ pub fn read(exchange: &Exchange, attempts: usize, seen: Seen) -> Result<Simulate
             trailers: headers::of_trailers(saw.trailers.iter().flat_map(|trailers| trailers.iter())),
         });
     }
+    let mut asked = Vec::new();
+    for callout in seen.callouts.iter().filter(|callout| callout.headers.text(":method") == Some("GET")) {
+        let path = callout.headers.text(":path").context("a question without a path")?;
+        directory::check(path, callout.headers.get("accept"))?;
+        asked.push(path.to_owned());
+    }
     let ending = match seen.outcome {
         SimOutcome::Hung(_) => Ending { upstream, ..Ending::without_answer(Outcome::Hung) },
         SimOutcome::Reset => Ending { upstream, ..Ending::without_answer(Outcome::Reset) },
@@ -157,5 +168,5 @@ pub fn read(exchange: &Exchange, attempts: usize, seen: Seen) -> Result<Simulate
             ending
         }
     };
-    Ok(Simulated { ending, for_the_router, seen })
+    Ok(Simulated { ending: Ending { asked, ..ending }, for_the_router, seen })
 }

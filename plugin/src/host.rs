@@ -1,5 +1,6 @@
 //! Every call to Envoy. What may be called when is said by types: a value of [`HeldRequest`] is the right to read and
 //! change the request, and it is used up by letting the request go or answering it. It knows no rule about events.
+//! Callouts and shared data have files of their own.
 
 use crate::header_map::HeaderMap;
 use event_core::Refusal;
@@ -9,7 +10,7 @@ use event_core::response::UpstreamResponse;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType, Status};
 use std::panic::Location;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// The filter state that the access log shows. One element: a path of several cannot be named in a log format.
 const OUTCOME: &str = "bellhop.outcome";
@@ -26,12 +27,27 @@ pub(crate) fn environment_variable(name: &str) -> Option<String> {
 }
 
 /// Seconds since 1970.
-pub(crate) fn now_s() -> Result<u64, Status> {
+pub(crate) fn now_s() -> u64 {
     // Before 1970 every timestamp is from the future.
-    Ok(hostcalls::get_current_time()?
-        .duration_since(UNIX_EPOCH)
-        .map(|since| since.as_secs())
-        .unwrap_or_default())
+    now_ms() / 1_000
+}
+
+/// Milliseconds since 1970. The clock can be set back.
+pub(crate) fn now_ms() -> u64 {
+    let now = hostcalls::get_current_time().ok();
+    let since = now.and_then(|now| now.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Makes the calls that follow in this callback those of another context. False if that one is gone.
+pub(crate) fn act_for(context: u32) -> bool {
+    hostcalls::set_effective_context(context).is_ok()
+}
+
+/// Has the root's tick called again and again, or with `None` no more.
+pub(crate) fn tick_every(period_ms: Option<u64>) {
+    // Without ticks nothing is lost as long as every callout is answered to who asked.
+    let _ = hostcalls::set_tick_period(Duration::from_millis(period_ms.unwrap_or(0)));
 }
 
 /// Writes to Envoy's log.
@@ -91,6 +107,12 @@ impl HeldRequest {
         Ok(Action::Continue)
     }
 
+    /// The same outside of the request's own callbacks, on behalf of its context.
+    pub(crate) fn forward_later(self, headers: &ForwardHeaders<'_>) -> Result<(), Status> {
+        self.forward(headers)?;
+        hostcalls::resume_http_request()
+    }
+
     /// Answers the request here.
     pub(crate) fn refuse(self, refusal: &Refusal) -> Action {
         answer(refusal)
@@ -108,6 +130,11 @@ impl HeldResponse {
     pub(crate) fn in_headers_callback() -> Self {
         // Without a readable status the response counts as none.
         Self { status: response_header(":status").and_then(|value| parse_status(&value)).unwrap_or_default() }
+    }
+
+    /// Whether upstream has accepted the event.
+    pub(crate) fn is_accepted(&self) -> bool {
+        (200..300).contains(&self.status)
     }
 
     /// Answers the sender in upstream's place.
@@ -154,6 +181,6 @@ fn response_header(name: &str) -> Option<Vec<u8>> {
     hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name).ok().flatten()
 }
 
-fn parse_status(value: &[u8]) -> Option<u16> {
+pub(crate) fn parse_status(value: &[u8]) -> Option<u16> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }

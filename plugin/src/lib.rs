@@ -3,8 +3,11 @@
 //! | module | owns |
 //! |---|---|
 //! | `root` | the configuration, once per worker |
+//! | `worker` | what the streams of one worker share: the core with its configuration, and what is known of the directory |
+//! | `directory` | asking the account directory, for many streams at once; the tick that lets nobody hang |
 //! | `stream` | the phases of one request, as a state machine |
 //! | `host` | every call to Envoy; what may be called when is said by types |
+//! | `callout`, `shared_data` | the calls that ask a cluster, and those that the workers share data by |
 //! | `header_map` | all headers of a message at once, read where Envoy put them; the only unsafe code |
 //!
 //! Invariant: nothing here panics. A panic would take the worker's VM with it, and Envoy would answer 503 until it has
@@ -19,10 +22,14 @@
     clippy::unwrap_used
 )]
 
+mod callout;
+mod directory;
 mod header_map;
 mod host;
 mod root;
+mod shared_data;
 mod stream;
+mod worker;
 
 use proxy_wasm::traits::RootContext;
 

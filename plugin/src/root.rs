@@ -1,7 +1,10 @@
-//! The root context: reads the configuration once per worker and hands it to every stream. It sees no request.
+//! The root context: reads the configuration once per worker and hands it to every stream. It sees no
+//! request, but for those that wait for the directory when whoever asked for them has gone.
 
+use crate::callout::Reply;
 use crate::host;
 use crate::stream::Stream;
+use crate::worker::Worker;
 use event_core::Edge;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
@@ -11,10 +14,19 @@ use std::rc::Rc;
 #[derive(Default)]
 pub(crate) struct Root {
     /// `None` until a configuration is accepted: streams then answer 503.
-    edge: Option<Rc<Edge>>,
+    worker: Option<Rc<Worker>>,
 }
 
-impl Context for Root {}
+impl Context for Root {
+    /// The answer to a question that the root has asked again.
+    fn on_http_call_response(&mut self, token: u32, n_headers: usize, body_size: usize, _n_trailers: usize) {
+        if let Some(worker) = &self.worker
+            && let Some(directory) = worker.directory()
+        {
+            directory.answered(worker.edge(), token, &Reply::read(n_headers, body_size));
+        }
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
@@ -26,7 +38,7 @@ impl RootContext for Root {
                         &format!("source `{source}`: `verify` is `none`, anyone can post its events"),
                     );
                 }
-                self.edge = Some(Rc::new(edge));
+                self.worker = Some(Rc::new(Worker::new(edge)));
                 true
             }
             Err(error) => {
@@ -36,8 +48,16 @@ impl RootContext for Root {
         }
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(self.edge.clone())))
+    fn on_tick(&mut self) {
+        if let Some(worker) = &self.worker
+            && let Some(directory) = worker.directory()
+        {
+            directory.tick(worker.edge());
+        }
+    }
+
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::new(context_id, self.worker.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {

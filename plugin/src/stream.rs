@@ -4,39 +4,48 @@
 //! ```text
 //!            headers            end of body or trailers
 //!   New ───────────────▶ Collecting ───────────────▶ Forwarded ──▶ (response: passed or replaced)
-//!    │                       │
-//!    └──────▶ Answered ◀─────┘   any refusal; terminal
+//!    │                       │    │                     ▲
+//!    │                       │    └────▶ Waiting ───────┤  the directory's answer, in a callback of whoever asked
+//!    ▼                       ▼              │           │
+//!    Answered ◀──────────────┴──────────────┘◀──────────┘  any refusal; terminal
 //! ```
 //!
 //! The end of a request is on headers, on body or on trailers. Whichever it is, the event is judged there.
 
+use crate::callout::Reply;
+use crate::directory::{Asked, Wait, Waiter};
 use crate::host::{self, HeldRequest, HeldResponse};
-use event_core::{Admission, Edge, Verdict};
+use crate::worker::Worker;
+use event_core::directory::lessons::Lesson;
+use event_core::forward::ForwardHeaders;
+use event_core::{Admission, Decision, Refusal, Verdict};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel, Status};
+use std::fmt;
 use std::mem;
 use std::rc::Rc;
 
 /// One per request.
 pub(crate) struct Stream {
-    edge: Option<Rc<Edge>>,
+    context_id: u32,
+    worker: Option<Rc<Worker>>,
     phase: Phase,
 }
 
 /// Where a request stands.
-#[derive(Debug)]
 enum Phase {
     /// Nothing has come yet.
     New,
     /// The headers are admitted and held; the body is coming.
     Collecting(Collecting),
-    /// The request has left, headers and all.
-    Forwarded,
+    /// The whole request is held until the directory has said whose it is.
+    Waiting(Rc<Waiter>),
+    /// The request has left, headers and all; it teaches this once it is accepted.
+    Forwarded(Option<Box<Lesson>>),
     /// The sender has its answer from us, or will get none.
     Answered,
 }
 
-#[derive(Debug)]
 struct Collecting {
     request: HeldRequest,
     admission: Admission,
@@ -44,19 +53,32 @@ struct Collecting {
     received: usize,
 }
 
+/// For the log: without what a phase knows of an event.
+impl fmt::Debug for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::New => "New",
+            Self::Collecting(_) => "Collecting",
+            Self::Waiting(_) => "Waiting",
+            Self::Forwarded(_) => "Forwarded",
+            Self::Answered => "Answered",
+        })
+    }
+}
+
 /// The next phase, and what Envoy shall do.
 type Step = (Phase, Action);
 
 impl Stream {
-    pub(crate) const fn new(edge: Option<Rc<Edge>>) -> Self {
-        Self { edge, phase: Phase::New }
+    pub(crate) const fn new(context_id: u32, worker: Option<Rc<Worker>>) -> Self {
+        Self { context_id, worker, phase: Phase::New }
     }
 
     /// Moves on by one event. A failed host call ends the request: it is never let through unjudged.
-    fn step(&mut self, event: impl FnOnce(&Edge, Phase) -> Result<Step, Fault>) -> Action {
+    fn step(&mut self, event: impl FnOnce(&Worker, Phase) -> Result<Step, Fault>) -> Action {
         let phase = mem::replace(&mut self.phase, Phase::Answered);
-        let result = match &self.edge {
-            Some(edge) => event(edge, phase),
+        let result = match &self.worker {
+            Some(worker) => event(worker, phase),
             None => Err(Fault::Unconfigured),
         };
         let (phase, action) = result.unwrap_or_else(|fault| {
@@ -65,6 +87,34 @@ impl Stream {
         });
         self.phase = phase;
         action
+    }
+
+    /// Takes note of what has become of a request that waited: that happened in a callback of whoever asked.
+    fn catch_up(&mut self) {
+        if let Phase::Waiting(waiter) = &self.phase
+            && let Some(end) = waiter.end()
+        {
+            self.phase = match end {
+                Wait::Forwarded(lesson) => Phase::Forwarded(lesson),
+                Wait::Held(..) | Wait::Answered => Phase::Answered,
+            };
+        }
+    }
+
+    /// Waits no more.
+    fn leave(&mut self) {
+        if let Phase::Waiting(waiter) = &self.phase
+            && let Some(directory) = self.worker.as_ref().and_then(|worker| worker.directory())
+        {
+            directory.leave(waiter);
+            self.phase = Phase::Answered;
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -90,84 +140,138 @@ impl From<Status> for Fault {
 
 impl Collecting {
     /// Counts what has come. The size is that of the whole buffer, not of the piece.
-    fn receive(self, edge: &Edge, size: usize) -> Result<Self, Step> {
-        let limit = edge.config().body_bytes();
+    fn receive(self, worker: &Worker, size: usize) -> Result<Self, Step> {
+        let limit = worker.edge().config().body_bytes();
         if size > limit {
-            let refusal = event_core::Refusal::body_too_large(limit);
+            let refusal = Refusal::body_too_large(limit);
             return Err((Phase::Answered, self.request.refuse(&refusal)));
         }
         Ok(Self { received: size, ..self })
     }
 
     /// The whole body is here.
-    fn finish(self, edge: &Edge) -> Result<Step, Fault> {
-        let body = self.request.body(self.received)?;
-        let now_s = if edge.needs_time(&self.admission) { host::now_s()? } else { 0 };
-        match edge.judge(&self.admission, &body, now_s) {
-            Verdict::Forward(headers) => Ok((Phase::Forwarded, self.request.forward(&headers)?)),
-            Verdict::Refuse(refusal) => Ok((Phase::Answered, self.request.refuse(&refusal))),
+    fn finish(self, worker: &Worker, context_id: u32) -> Result<Step, Fault> {
+        let Self { request, admission, received } = self;
+        let body = request.body(received)?;
+        let now_s = if worker.edge().needs_time(&admission) { host::now_s() } else { 0 };
+        match worker.edge().judge(&admission, &body, now_s) {
+            Verdict::Forward(headers) => forward(request, headers),
+            Verdict::Refuse(refusal) => Ok(refuse(request, &refusal)),
+            Verdict::Ask(question) => {
+                let directory = worker.directory().ok_or(Fault::Unconfigured)?;
+                match directory.ask(worker.edge(), context_id, request, question) {
+                    Asked::Waits(waiter) => Ok((Phase::Waiting(waiter), Action::Pause)),
+                    Asked::Known(request, question, resolution) => {
+                        match worker.edge().resolve(question, &resolution) {
+                            Decision::Forward(headers) => forward(request, headers),
+                            Decision::Refuse(refusal) => Ok(refuse(request, &refusal)),
+                        }
+                    }
+                }
+            }
         }
     }
 }
 
-fn on_headers(edge: &Edge, phase: Phase, end_of_stream: bool) -> Result<Step, Fault> {
+fn forward(request: HeldRequest, mut headers: ForwardHeaders<'_>) -> Result<Step, Fault> {
+    let lesson = headers.take_lesson().map(Box::new);
+    Ok((Phase::Forwarded(lesson), request.forward(&headers)?))
+}
+
+fn refuse(request: HeldRequest, refusal: &Refusal) -> Step {
+    (Phase::Answered, request.refuse(refusal))
+}
+
+fn on_headers(worker: &Worker, phase: Phase, context_id: u32, end_of_stream: bool) -> Result<Step, Fault> {
     let Phase::New = phase else { return Err(Fault::Unexpected("request headers", phase)) };
     let request = HeldRequest::in_headers_callback();
     let headers = request.headers()?;
-    let admission = match edge.admit(headers.iter()) {
+    let admission = match worker.edge().admit(headers.iter()) {
         Ok(admission) => admission,
-        Err(refusal) => return Ok((Phase::Answered, request.refuse(&refusal))),
+        Err(refusal) => return Ok(refuse(request, &refusal)),
     };
     for name in &admission.forbidden {
         request.remove_header(name)?;
     }
     let collecting = Collecting { request, admission, received: 0 };
-    if end_of_stream { collecting.finish(edge) } else { Ok((Phase::Collecting(collecting), Action::Pause)) }
+    if end_of_stream {
+        collecting.finish(worker, context_id)
+    } else {
+        Ok((Phase::Collecting(collecting), Action::Pause))
+    }
 }
 
-fn on_body(edge: &Edge, phase: Phase, size: usize, end_of_stream: bool) -> Result<Step, Fault> {
+fn on_body(
+    worker: &Worker,
+    phase: Phase,
+    context_id: u32,
+    size: usize,
+    end_of_stream: bool,
+) -> Result<Step, Fault> {
     let Phase::Collecting(collecting) = phase else { return Err(Fault::Unexpected("request body", phase)) };
-    match collecting.receive(edge, size) {
-        Ok(collecting) if end_of_stream => collecting.finish(edge),
+    match collecting.receive(worker, size) {
+        Ok(collecting) if end_of_stream => collecting.finish(worker, context_id),
         Ok(collecting) => Ok((Phase::Collecting(collecting), Action::Pause)),
         Err(answered) => Ok(answered),
     }
 }
 
-fn on_trailers(edge: &Edge, phase: Phase) -> Result<Step, Fault> {
+fn on_trailers(worker: &Worker, phase: Phase, context_id: u32) -> Result<Step, Fault> {
     let Phase::Collecting(collecting) = phase else {
         return Err(Fault::Unexpected("request trailers", phase));
     };
     collecting.request.clean_trailers()?;
-    collecting.finish(edge)
+    collecting.finish(worker, context_id)
 }
 
-fn on_response(edge: &Edge) -> Step {
+fn on_response(worker: &Worker, lesson: Option<&Lesson>) -> Step {
     let response = HeldResponse::in_headers_callback();
-    match edge.judge_response(&response) {
-        None => (Phase::Forwarded, Action::Continue),
-        Some(refusal) => (Phase::Answered, response.replace(&refusal)),
+    if let Some(refusal) = worker.edge().judge_response(&response) {
+        return (Phase::Answered, response.replace(&refusal));
+    }
+    if let Some(lesson) = lesson.filter(|_| response.is_accepted())
+        && let Some(directory) = worker.directory()
+    {
+        directory.learn(worker.edge(), lesson);
+    }
+    // It has taught what it can.
+    (Phase::Forwarded(None), Action::Continue)
+}
+
+impl Context for Stream {
+    /// The answer to a question that this stream has asked, for all that wait for it.
+    fn on_http_call_response(&mut self, token: u32, n_headers: usize, body_size: usize, _n_trailers: usize) {
+        if let Some(worker) = &self.worker
+            && let Some(directory) = worker.directory()
+        {
+            directory.answered(worker.edge(), token, &Reply::read(n_headers, body_size));
+        }
     }
 }
-
-impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
-        self.step(|edge, phase| on_headers(edge, phase, end_of_stream))
+        let context_id = self.context_id;
+        self.step(|worker, phase| on_headers(worker, phase, context_id, end_of_stream))
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.step(|edge, phase| on_body(edge, phase, size, end_of_stream))
+        let context_id = self.context_id;
+        self.step(|worker, phase| on_body(worker, phase, context_id, size, end_of_stream))
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        self.step(on_trailers)
+        let context_id = self.context_id;
+        self.step(|worker, phase| on_trailers(worker, phase, context_id))
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        self.catch_up();
+        // Envoy answers a request that still waits by itself, for instance when its time is over.
+        self.leave();
         // Otherwise it is our own answer, or one that Envoy made before the event was whole.
-        let Phase::Forwarded = self.phase else { return Action::Continue };
-        self.step(|edge, _| Ok(on_response(edge)))
+        let Phase::Forwarded(lesson) = &mut self.phase else { return Action::Continue };
+        let lesson = lesson.take();
+        self.step(|worker, _| Ok(on_response(worker, lesson.as_deref())))
     }
 }

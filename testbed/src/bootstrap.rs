@@ -12,6 +12,8 @@ pub const LISTENER_PORT: u16 = 10000;
 pub const ADMIN_PORT: u16 = 9901;
 /// See [`LISTENER_PORT`].
 pub const UPSTREAM_PORT: u16 = 9000;
+/// The one of the directory's cluster, which is commented out.
+pub const DIRECTORY_PORT: u16 = 8090;
 
 /// The path of the filter that `envoy.yaml` names, from the root of the repository.
 const MODULE: &str = "target/wasm32-wasip1/release/bellhop_plugin.wasm";
@@ -85,6 +87,23 @@ impl Bootstrap {
         };
         let (before, after) = (&self.text[..*start], &self.text[start + wanted.len()..]);
         Ok(Self { text: format!("{before}port_value: {new}{after}") })
+    }
+
+    /// Takes the cluster of the account directory out of its comment, on this port.
+    ///
+    /// # Errors
+    /// When it does not stand there.
+    pub fn with_directory(self, port: u16) -> Result<Self, NotOnce> {
+        let begin = "    #- name: directory\n";
+        let commented: String = match self.text.split_once(begin) {
+            Some((_, after)) => {
+                let rest = after.lines().take_while(|line| line.starts_with("    #  "));
+                rest.fold(begin.to_owned(), |text, line| text + line + "\n")
+            }
+            None => return Err(NotOnce { wanted: begin.to_owned(), n_found: 0 }),
+        };
+        let cluster = commented.replace("    #", "    ");
+        self.replace_once(&commented, &cluster)?.port(DIRECTORY_PORT, port)
     }
 
     /// Replaces the path of the filter.

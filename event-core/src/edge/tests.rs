@@ -1,7 +1,11 @@
 //! The whole way of an event's body: the order of the steps, and what upstream gets.
 
-use crate::{Cause, Edge, Verdict};
+use crate::accounts::Account;
+use crate::directory::{Answer, Owners, Resolution};
+use crate::subject::IdKind;
+use crate::{Cause, Decision, Edge, Verdict};
 use serde_json::{Value, json};
+use std::rc::Rc;
 
 fn edge(changes: &[(&str, Value)]) -> Edge {
     let mut config = json!({
@@ -21,7 +25,8 @@ fn edge(changes: &[(&str, Value)]) -> Edge {
 }
 
 fn judge<'e>(edge: &'e Edge, path: &str, body: &[u8]) -> Verdict<'e> {
-    let headers = [(":path", path), (":method", "POST"), ("content-type", "application/json")];
+    let headers =
+        [(":path", path), (":method", "POST"), ("content-type", "application/json"), ("x-api-key", "s3cret")];
     let admission = edge.admit(headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()))).unwrap();
     edge.judge(&admission, body, 0)
 }
@@ -37,13 +42,13 @@ fn forwarded(edge: &Edge, path: &str, members: &Value) -> Vec<(String, String)> 
         Verdict::Forward(headers) => {
             headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
         }
-        Verdict::Refuse(refusal) => panic!("refused: {refusal:?}"),
+        other @ (Verdict::Refuse(_) | Verdict::Ask(_)) => panic!("not forwarded: {other:?}"),
     }
 }
 
 fn refused(edge: &Edge, members: &Value) -> (Cause, u16, bool) {
     match judge(edge, "/a", &event(members)) {
-        Verdict::Forward(headers) => panic!("forwarded: {headers:?}"),
+        other @ (Verdict::Forward(_) | Verdict::Ask(_)) => panic!("not refused: {other:?}"),
         Verdict::Refuse(refusal) => {
             let retry_after = refusal.headers().iter().any(|(name, _)| *name == "retry-after");
             (refusal.cause(), refusal.status(), retry_after)
@@ -164,7 +169,7 @@ fn a_body_over_the_limit_is_refused_before_it_is_read() {
     let edge = edge(&[("/limits", json!({"body_bytes": 10}))]);
     let cause = |body: &[u8]| match judge(&edge, "/a", body) {
         Verdict::Refuse(refusal) => refusal.cause(),
-        Verdict::Forward(_) => panic!("forwarded"),
+        other @ (Verdict::Forward(_) | Verdict::Ask(_)) => panic!("not refused: {other:?}"),
     };
     assert_eq!(cause(b"0123456789"), Cause::JsonMalformed);
     assert_eq!(cause(b"01234567890"), Cause::BodyTooLarge);
@@ -179,4 +184,115 @@ fn equal_bytes_have_one_id_per_source() {
     assert_eq!(id("/a", "d"), id("/a", "d"));
     assert_ne!(id("/a", "d"), id("/b", "d"));
     assert_ne!(id("/a", "d"), id("/a", "d2"));
+}
+
+fn asks(edge: &Edge, members: &Value) -> crate::directory::question::Question {
+    match judge(edge, "/a", &event(members)) {
+        Verdict::Ask(question) => question,
+        other @ (Verdict::Forward(_) | Verdict::Refuse(_)) => panic!("not asked: {other:?}"),
+    }
+}
+
+fn owners(assigned_by: IdKind) -> Owners {
+    let account = Account { connected_account_id: "ca_far".into(), customer_key: Some("k".into()) };
+    Owners::new(vec![Rc::new(account)], assigned_by).unwrap()
+}
+
+fn with_directory(changes: &[(&str, Value)]) -> Edge {
+    let directory = [("/directory", json!({"cluster": "d"}))];
+    edge(&[directory.as_slice(), changes].concat())
+}
+
+#[test]
+fn the_directory_is_asked_only_about_what_no_embedded_account_knows() {
+    let edge = with_directory(&[]);
+    let question = asks(&edge, &json!({"bridge_id": "?", "access_code_id": "дверь"}));
+    let ids = question.subject().ids();
+    assert_eq!((ids.device, ids.bridge, ids.access_code), (None, Some("?"), Some("дверь")));
+    let headers = forwarded(&edge, "/a", &json!({"device_id": "?", "bridge_id": "b"}));
+    assert_eq!(get(&headers, "x-assigned-by"), Some("bridge_id"), "embedded knowledge goes first");
+    assert_eq!(refused(&edge, &json!({"device_id": "d", "bridge_id": "b0"})).0, Cause::AccountConflict);
+}
+
+#[test]
+fn an_event_that_waited_gets_the_headers_that_it_would_have_had() {
+    let members = json!({"device_id": "дверь, 7", "bridge_id": "?"});
+    let embedded = edge(&[(
+        "/accounts",
+        json!([{"connected_account_id": "ca_far", "customer_key": "k", "devices": ["дверь, 7"]}]),
+    )]);
+    let edge = with_directory(&[]);
+    let assigned = Resolution::Answered(Answer::Assigned(owners(IdKind::Device)));
+    let Decision::Forward(headers) = edge.resolve(asks(&edge, &members), &assigned) else { panic!() };
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    assert_eq!(headers, forwarded(&embedded, "/a", &members));
+    assert_eq!(get(&headers, "x-assignment-stale"), None);
+}
+
+#[test]
+fn each_answer_of_the_directory_has_its_outcome() {
+    let outcome = |edge: &Edge, resolution: Resolution| match edge
+        .resolve(asks(edge, &json!({"device_id": "?"})), &resolution)
+    {
+        Decision::Forward(headers) => Ok(["x-connected-account-id", "x-assignment-stale"]
+            .map(|name| headers.get(name).map(ToOwned::to_owned))),
+        Decision::Refuse(refusal) => {
+            let retries = refusal.headers().iter().any(|(name, _)| *name == "retry-after");
+            Err((refusal.cause(), refusal.status(), retries))
+        }
+    };
+    let defer = with_directory(&[]);
+    let reject = with_directory(&[("/on_unassigned", json!("reject"))]);
+    let forward = with_directory(&[("/on_unassigned", json!("forward"))]);
+    let far = || Some("ca_far".to_owned());
+    for edge in [&defer, &reject, &forward] {
+        assert_eq!(
+            outcome(edge, Resolution::Answered(Answer::Assigned(owners(IdKind::Device)))),
+            Ok([far(), None])
+        );
+        assert_eq!(
+            outcome(edge, Resolution::Stale(owners(IdKind::Device), 17)),
+            Ok([far(), Some("17".to_owned())])
+        );
+        assert_eq!(
+            outcome(edge, Resolution::Answered(Answer::Conflict)),
+            Err((Cause::AccountConflict, 422, false))
+        );
+        assert_eq!(outcome(edge, Resolution::Unavailable), Err((Cause::DirectoryUnavailable, 503, true)));
+    }
+    let unknown = || Resolution::Answered(Answer::Unknown);
+    assert_eq!(outcome(&defer, unknown()), Err((Cause::AccountUnknown, 503, true)));
+    assert_eq!(outcome(&reject, unknown()), Err((Cause::AccountUnknown, 422, false)));
+    assert_eq!(outcome(&forward, unknown()), Ok([None, None]));
+}
+
+#[test]
+fn only_assigned_events_of_verified_sources_with_two_ids_teach() {
+    let token = json!({"token": {"header": "x-api-key", "secrets": ["s3cret"]}});
+    let verified = ("/sources/0/verify", token);
+    let both = json!({"device_id": "d", "access_code_id": "?"});
+    let lesson = |edge: &Edge, members: &Value| match judge(edge, "/a", &event(members)) {
+        Verdict::Forward(mut headers) => headers.take_lesson(),
+        Verdict::Ask(question) => {
+            let assigned = Resolution::Answered(Answer::Assigned(owners(IdKind::Device)));
+            match edge.resolve(question, &assigned) {
+                Decision::Forward(mut headers) => headers.take_lesson(),
+                Decision::Refuse(refusal) => panic!("{refusal:?}"),
+            }
+        }
+        Verdict::Refuse(refusal) => panic!("{refusal:?}"),
+    };
+    let edge_of_strangers = with_directory(&[]);
+    let edge_without_directory = edge(std::slice::from_ref(&verified));
+    let edge = with_directory(&[verified]);
+    let elsewhere = json!({"device_id": "?", "bridge_id": "?"});
+    for members in [&both, &elsewhere] {
+        let lesson = lesson(&edge, members).unwrap();
+        assert_eq!(lesson.subject().ids().device, members["device_id"].as_str());
+    }
+    assert_eq!(lesson(&edge, &json!({"device_id": "d"})), None);
+    assert_eq!(lesson(&edge, &json!({"device_id": "?"})), None);
+    assert_eq!(lesson(&edge_of_strangers, &both), None);
+    assert_eq!(lesson(&edge_of_strangers, &elsewhere), None);
+    assert_eq!(lesson(&edge_without_directory, &both), None);
 }

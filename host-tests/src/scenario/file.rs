@@ -53,6 +53,11 @@ struct Request {
     sign: Option<Sign>,
     #[serde(default)]
     upstream: Vec<Upstream>,
+    /// What the account directory does with each question.
+    #[serde(default)]
+    directory: Vec<Upstream>,
+    #[serde(default)]
+    wait_ms: u64,
     expect: Option<Ending>,
 }
 
@@ -151,6 +156,11 @@ impl Scenario {
         let configuration = fixture(&format!("configurations/{}.json", self.configuration))?;
         let requests =
             self.request.into_iter().map(|request| request.read(&mut fixture)).collect::<Result<Vec<_>>>()?;
+        let has_clock = runs_on.iter().all(|runner| *runner == Runner::Simulator);
+        ensure!(
+            has_clock || requests.iter().all(|(exchange, _)| exchange.wait_ms == 0),
+            "only the simulator has a clock that can be moved"
+        );
         let edge = Edge {
             configuration: String::from_utf8(configuration)?,
             stop_iteration: self.stop_iteration,
@@ -214,6 +224,8 @@ impl Request {
             chunked: self.chunked,
             sign: self.sign.map(Sign::read).transpose()?,
             upstream: self.upstream.into_iter().map(Upstream::read).collect::<Result<_>>()?,
+            directory: self.directory.into_iter().map(Upstream::read).collect::<Result<_>>()?,
+            wait_ms: self.wait_ms,
         };
         Ok((exchange, self.expect))
     }

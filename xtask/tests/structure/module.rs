@@ -8,7 +8,8 @@ use wasmparser::{Parser, Payload};
 const MODULE_BYTES: usize = 400 * 1000;
 
 /// Everything that the filter asks of Envoy. Most of the first part is linked by the SDK whether it is called or not.
-/// Of WASI there is what std's start, panics and environment need: no files, no sockets, no clock.
+/// Of WASI there is what std's start, panics, environment and
+/// randomness need: no files, no sockets, no clock.
 const IMPORTS: &[&str] = &[
     "env.proxy_add_header_map_value",
     "env.proxy_call_foreign_function",
@@ -46,6 +47,7 @@ const IMPORTS: &[&str] = &[
     "wasi_snapshot_preview1.environ_sizes_get",
     "wasi_snapshot_preview1.fd_write",
     "wasi_snapshot_preview1.proc_exit",
+    "wasi_snapshot_preview1.random_get",
 ];
 
 fn module() -> Vec<u8> {

@@ -1,0 +1,209 @@
+//! Who waits for which answer: one question for all requests about one subject. It sends nothing; a question is named by the
+//! token that the host gave it.
+
+use super::question::Subject;
+use std::collections::BTreeMap;
+
+/// The questions of one worker and who waits for them.
+#[derive(Debug)]
+pub struct Asking<W> {
+    questions: BTreeMap<Subject, Question<W>>,
+    subjects: BTreeMap<u32, Subject>,
+    n_waiting: usize,
+    max_questions: usize,
+    max_waiting: usize,
+}
+
+#[derive(Debug)]
+struct Question<W> {
+    token: u32,
+    asked_ms: u64,
+    /// Who asked, or `None` if the answer reaches the worker whoever goes.
+    leader: Option<u32>,
+    /// By the ids of their contexts.
+    waiting: BTreeMap<u32, W>,
+}
+
+/// Whether a request can wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It can, and must ask.
+    Leads,
+    /// It can: its question is under way.
+    Follows,
+    /// There are too many already.
+    None,
+}
+
+impl<W> Asking<W> {
+    /// Nobody asks.
+    #[must_use]
+    pub const fn new(max_questions: usize, max_waiting: usize) -> Self {
+        Self {
+            questions: BTreeMap::new(),
+            subjects: BTreeMap::new(),
+            n_waiting: 0,
+            max_questions,
+            max_waiting,
+        }
+    }
+
+    /// Whether one more request can wait for the answer about this subject.
+    #[must_use]
+    pub fn place(&self, subject: &Subject) -> Place {
+        if self.n_waiting >= self.max_waiting {
+            Place::None
+        } else if self.questions.contains_key(subject) {
+            Place::Follows
+        } else if self.questions.len() >= self.max_questions {
+            Place::None
+        } else {
+            Place::Leads
+        }
+    }
+
+    /// The request `context` has asked and waits.
+    pub fn lead(&mut self, subject: &Subject, token: u32, now_ms: u64, context: u32, waiter: W) {
+        let waiting = BTreeMap::from([(context, waiter)]);
+        let question = Question { token, asked_ms: now_ms, leader: Some(context), waiting };
+        self.questions.insert(subject.clone(), question);
+        self.subjects.insert(token, subject.clone());
+        self.n_waiting += 1;
+    }
+
+    /// The request `context` waits, too.
+    pub fn follow(&mut self, subject: &Subject, context: u32, waiter: W) {
+        if let Some(question) = self.questions.get_mut(subject)
+            && question.waiting.insert(context, waiter).is_none()
+        {
+            self.n_waiting += 1;
+        }
+    }
+
+    /// The request `context` has gone. A question that nobody waits for any more is forgotten.
+    pub fn leave(&mut self, subject: &Subject, context: u32) {
+        let Some(question) = self.questions.get_mut(subject) else { return };
+        if question.waiting.remove(&context).is_some() {
+            self.n_waiting -= 1;
+        }
+        if question.waiting.is_empty() {
+            self.take(subject);
+        }
+    }
+
+    /// The answer to a question is here: all that wait for it, in the order of their contexts.
+    pub fn answered(&mut self, token: u32) -> Option<(Subject, Vec<W>)> {
+        let subject = self.subjects.get(&token)?.clone();
+        let waiting = self.take(&subject);
+        Some((subject, waiting))
+    }
+
+    /// Questions whose leader has gone, so that no answer will reach the others; and those asked before `since_ms`.
+    #[must_use]
+    pub fn lost(&self, since_ms: u64) -> Vec<Subject> {
+        let is_lost = |question: &Question<W>| {
+            let orphaned = question.leader.is_some_and(|leader| !question.waiting.contains_key(&leader));
+            orphaned || question.asked_ms < since_ms
+        };
+        let lost = self.questions.iter().filter(|(_, question)| is_lost(question));
+        lost.map(|(subject, _)| subject.clone()).collect()
+    }
+
+    /// Whether a question was asked before `since_ms`.
+    #[must_use]
+    pub fn is_overdue(&self, subject: &Subject, since_ms: u64) -> bool {
+        self.questions.get(subject).is_some_and(|question| question.asked_ms < since_ms)
+    }
+
+    /// The worker itself has asked again.
+    pub fn asked_again(&mut self, subject: &Subject, token: u32, now_ms: u64) {
+        let Some(question) = self.questions.get_mut(subject) else { return };
+        self.subjects.remove(&question.token);
+        question.token = token;
+        question.asked_ms = now_ms;
+        question.leader = None;
+        self.subjects.insert(token, subject.clone());
+    }
+
+    /// All that wait for the answer about a subject that will not come.
+    pub fn give_up(&mut self, subject: &Subject) -> Vec<W> {
+        self.take(subject)
+    }
+
+    /// Whether nobody waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.questions.is_empty()
+    }
+
+    fn take(&mut self, subject: &Subject) -> Vec<W> {
+        let Some(question) = self.questions.remove(subject) else { return Vec::new() };
+        self.subjects.remove(&question.token);
+        self.n_waiting -= question.waiting.len();
+        question.waiting.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::SourceIndex;
+    use crate::subject::Ids;
+
+    fn subject(device: &str) -> Subject {
+        Subject::new(SourceIndex(0), &Ids { device: Some(device), ..Ids::default() })
+    }
+
+    #[test]
+    fn one_question_serves_all_that_ask_the_same() {
+        let mut asking = Asking::new(8, 8);
+        assert_eq!(asking.place(&subject("d")), Place::Leads);
+        asking.lead(&subject("d"), 7, 0, 1, "one");
+        assert_eq!(asking.place(&subject("d")), Place::Follows);
+        asking.follow(&subject("d"), 2, "two");
+        assert_eq!(asking.place(&subject("e")), Place::Leads);
+        assert_eq!(asking.answered(9), None);
+        assert_eq!(asking.answered(7), Some((subject("d"), vec!["one", "two"])));
+        assert_eq!(asking.answered(7), None);
+        assert!(asking.is_empty());
+    }
+
+    #[test]
+    fn both_bounds_hold() {
+        let mut asking = Asking::new(1, 2);
+        asking.lead(&subject("d"), 1, 0, 1, ());
+        assert_eq!(asking.place(&subject("e")), Place::None);
+        assert_eq!(asking.place(&subject("d")), Place::Follows);
+        asking.follow(&subject("d"), 2, ());
+        assert_eq!(asking.place(&subject("d")), Place::None);
+        asking.leave(&subject("d"), 2);
+        assert_eq!(asking.place(&subject("d")), Place::Follows);
+        asking.leave(&subject("d"), 1);
+        assert_eq!(asking.place(&subject("e")), Place::Leads);
+    }
+
+    #[test]
+    fn when_the_leader_goes_the_others_are_lost_until_somebody_asks_again() {
+        let mut asking = Asking::new(8, 8);
+        asking.lead(&subject("d"), 1, 100, 1, "one");
+        asking.follow(&subject("d"), 2, "two");
+        assert_eq!(asking.lost(100), []);
+        asking.leave(&subject("d"), 1);
+        assert_eq!(asking.lost(100), [subject("d")]);
+        asking.asked_again(&subject("d"), 2, 150);
+        assert_eq!(asking.lost(100), []);
+        assert_eq!(asking.answered(1), None, "the first answer reaches nobody");
+        assert_eq!(asking.answered(2), Some((subject("d"), vec!["two"])));
+    }
+
+    #[test]
+    fn a_question_that_is_overdue_is_lost() {
+        let mut asking = Asking::new(8, 8);
+        asking.lead(&subject("d"), 1, 100, 1, "one");
+        assert_eq!(asking.lost(101), [subject("d")]);
+        assert!(!asking.is_overdue(&subject("d"), 100) && asking.is_overdue(&subject("d"), 101));
+        assert_eq!(asking.give_up(&subject("d")), ["one"]);
+        assert_eq!(asking.answered(1), None);
+        assert!(asking.is_empty());
+    }
+}
