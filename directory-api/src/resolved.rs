@@ -1,6 +1,7 @@
 //! The answer of a directory: the accounts of an event. It does not say how they were found.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::read::{self, Object};
 use crate::{AssignedBy, ReadError, is_id};
@@ -39,6 +40,20 @@ struct Wire {
     assigned_by: Option<AssignedBy>,
 }
 
+impl Account {
+    fn from_value(value: &Value) -> Result<Self, ReadError> {
+        let members = value.as_object().ok_or(ReadError::OtherShape)?;
+        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or(ReadError::OtherShape);
+        Ok(Self {
+            connected_account_id: text(members.get("connected_account_id").ok_or(ReadError::OtherShape)?)?,
+            customer_key: match members.get("customer_key") {
+                None | Some(Value::Null) => None,
+                Some(key) => Some(text(key)?),
+            },
+        })
+    }
+}
+
 impl Resolved {
     /// Reads an answer. The accounts need not be sorted, and one that is repeated word for word counts once.
     ///
@@ -46,7 +61,27 @@ impl Resolved {
     /// If the body is no answer, or is outside the bounds.
     pub fn from_json(body: &[u8]) -> Result<Self, ReadError> {
         let wire: Wire = read::object(body, MAX_RESOLVED_BYTES)?;
-        let mut accounts: Vec<Account> = wire.accounts.into_iter().map(|account| account.0).collect();
+        Self::new(wire.accounts.into_iter().map(|account| account.0).collect(), wire.assigned_by)
+    }
+
+    /// The same of a JSON value that another strict parser has read: for a filter, that has one and counts bytes of code.
+    ///
+    /// # Errors
+    /// If the value is no answer, or is outside the bounds.
+    pub fn from_value(value: &Value) -> Result<Self, ReadError> {
+        let members = value.as_object().ok_or(ReadError::OtherShape)?;
+        let accounts = members.get("accounts").and_then(Value::as_array).ok_or(ReadError::OtherShape)?;
+        let assigned_by = match members.get("assigned_by") {
+            None | Some(Value::Null) => None,
+            Some(name) => {
+                let kind = AssignedBy::ALL.into_iter().find(|kind| name == kind.name());
+                Some(kind.ok_or(ReadError::OtherShape)?)
+            }
+        };
+        Self::new(accounts.iter().map(Account::from_value).collect::<Result<_, _>>()?, assigned_by)
+    }
+
+    fn new(mut accounts: Vec<Account>, assigned_by: Option<AssignedBy>) -> Result<Self, ReadError> {
         for account in &accounts {
             if !is_id(&account.connected_account_id) {
                 return Err(ReadError::NotAnId { member: "connected_account_id" });
@@ -64,10 +99,10 @@ impl Resolved {
         if pairs.any(|(one, next)| one.connected_account_id == next.connected_account_id) {
             return Err(ReadError::AccountTwice);
         }
-        if accounts.is_empty() != wire.assigned_by.is_none() {
+        if accounts.is_empty() != assigned_by.is_none() {
             return Err(ReadError::AssignedByMismatch);
         }
-        Ok(Self { accounts, assigned_by: wire.assigned_by })
+        Ok(Self { accounts, assigned_by })
     }
 
     /// The body of an answer.

@@ -41,7 +41,9 @@ proptest! {
         let mut shuffled = resolved.clone();
         shuffled.accounts.reverse();
         shuffled.accounts.extend(resolved.accounts.iter().cloned());
-        prop_assert_eq!(Resolved::from_json(&shuffled.to_json()), Ok(resolved));
+        prop_assert_eq!(Resolved::from_json(&shuffled.to_json()), Ok(resolved.clone()));
+        let value = serde_json::from_slice(&shuffled.to_json()).unwrap();
+        prop_assert_eq!(Resolved::from_value(&value), Ok(resolved));
     }
 
     #[test]
@@ -138,6 +140,11 @@ fn an_answer_outside_the_contract_is_refused() {
     ];
     for (body, error) in cases {
         assert_eq!(Resolved::from_json(body.as_bytes()), Err(error), "{body:.80}");
+        // A value shows neither its size nor a member that came twice.
+        let tells = error != ReadError::NotJson && !body.contains(r#"],"accounts""#);
+        if tells && let Ok(value) = serde_json::from_str(&body) {
+            assert_eq!(Resolved::from_value(&value), Err(error), "{body:.80}");
+        }
     }
     let skipped = b"{\"accounts\":[],\"x\":\"\xff\"}";
     assert_eq!(Resolved::from_json(skipped), Err(ReadError::NotJson), "a skipped member has to be UTF-8 too");

@@ -33,12 +33,16 @@ pub struct Owners {
 impl Owners {
     /// Sorts the accounts. `None` if there are none, or more than [`crate::accounts::MAX_PER_ID`].
     #[must_use]
-    pub fn new(mut accounts: Vec<Rc<Account>>, assigned_by: IdKind) -> Option<Self> {
-        accounts.sort_unstable();
-        accounts.dedup();
+    pub fn new(accounts: Vec<Rc<Account>>, assigned_by: IdKind) -> Option<Self> {
+        let mut sorted: Vec<Rc<Account>> = Vec::with_capacity(accounts.len());
+        for account in accounts {
+            if let Err(place) = sorted.binary_search(&account) {
+                sorted.insert(place, account);
+            }
+        }
         (1..=crate::accounts::MAX_PER_ID)
-            .contains(&accounts.len())
-            .then(|| Self { accounts: accounts.into(), assigned_by })
+            .contains(&sorted.len())
+            .then(|| Self { accounts: sorted.into(), assigned_by })
     }
 
     /// Sorted, without repeats, never empty.

@@ -128,6 +128,11 @@ impl Edge {
         event_core::Edge::with_environment(self.configuration.as_bytes(), &variable)
     }
 
+    /// Whether it asks a directory, and so remembers answers from one request to the next.
+    pub fn has_directory(&self) -> bool {
+        self.configuration.contains("\"directory\": {")
+    }
+
     /// Starts it, with one worker.
     ///
     /// # Errors
@@ -151,7 +156,7 @@ impl Edge {
         let mut bootstrap =
             Bootstrap::of_repository()?.plugin_configuration(&self.configuration)?.on_free_ports(port)?;
         // A cluster that nobody uses has no place in the file.
-        if self.configuration.contains("\"directory\"") {
+        if self.has_directory() {
             bootstrap = bootstrap.with_directory(directory_port)?;
         }
         if !self.stop_iteration {

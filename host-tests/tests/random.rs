@@ -3,12 +3,16 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use envoy_sim::{
-    Answerer, Outcome, Protocol, Request, Seen, Setup, Simulator, StreamId, Upstream, WaitingFor,
+    Answerer, CalloutAnswer, Cluster, Outcome, Protocol, Request, Response, Seen, Setup, Simulator, StreamId,
+    Upstream, WaitingFor,
 };
 use event_core::Edge;
 use host_tests::generate::{self, Generator, Stream};
-use host_tests::{Exchange, events, filters, on_core, on_simulator};
+use host_tests::{Ending, Exchange, Step, events, filters, on_core, on_simulator};
+use serde_json::{Value, json};
 
+/// How long the directory may take, in milliseconds.
+const TIMEOUT_MS: usize = 100;
 const N_WORKERS: usize = 3;
 const STREAMS_PER_ROUND: usize = 50;
 const N_STREAMS: usize = 4_000;
@@ -21,7 +25,8 @@ fn number(variable: &str, usual: u64) -> u64 {
 #[test]
 fn every_stream_is_judged_as_the_core_judges_it_and_answered_once() {
     let (configuration, cases) = events::load().unwrap();
-    let edge = Edge::from_json(configuration.as_bytes()).unwrap();
+    let plain = World::new(configuration.clone(), false);
+    let asking = World::new(with_directory(&configuration), true);
     let mut bodies = Vec::new();
     for case in cases.into_iter().filter(|case| case.body.len() < 20_000) {
         // Good ones are fewer, and chance spoils some of them.
@@ -32,14 +37,16 @@ fn every_stream_is_judged_as_the_core_judges_it_and_answered_once() {
     let first = number("SEED", SEED);
     let mut totals = Totals::default();
     for seed in first..first + n_rounds {
-        round(seed, &configuration, &edge, &bodies, &mut totals)
+        let world = if seed % 2 == 0 { &plain } else { &asking };
+        round(seed, world, &bodies, &mut totals)
             .unwrap_or_else(|error| panic!("SEED={seed} STREAMS={STREAMS_PER_ROUND}: {error:?}"));
     }
     println!("{totals:?}");
     // A generator that makes only one kind of stream would prove nothing.
-    let Totals { forwarded, refused, failed_upstream, disconnected } = totals;
+    let Totals { forwarded, refused, failed_upstream, disconnected, asked, followed, unavailable } = totals;
     if n_rounds >= 20 {
-        let least = [forwarded, refused, failed_upstream, disconnected].into_iter().min();
+        let all = [forwarded, refused, failed_upstream, disconnected, asked, followed, unavailable];
+        let least = all.into_iter().min();
         assert!(least >= Some(50), "{totals:?}");
     }
 }
@@ -51,16 +58,79 @@ struct Totals {
     refused: usize,
     failed_upstream: usize,
     disconnected: usize,
+    /// Of those that are not embedded: asked the directory themselves, had an answer that another had asked for, had none.
+    asked: usize,
+    followed: usize,
+    unavailable: usize,
+}
+
+/// A configuration, and the core with it.
+struct World {
+    configuration: String,
+    edge: Edge,
+    has_directory: bool,
+}
+
+impl World {
+    fn new(configuration: String, has_directory: bool) -> Self {
+        let edge = Edge::from_json(configuration.as_bytes()).unwrap();
+        Self { configuration, edge, has_directory }
+    }
+}
+
+/// The same without most embedded accounts, so that a directory is asked.
+fn with_directory(configuration: &str) -> String {
+    let mut configuration: Value = serde_json::from_str(configuration).unwrap();
+    configuration["accounts"].as_array_mut().unwrap().truncate(1);
+    configuration["directory"] = json!({ "cluster": "directory", "timeout_ms": TIMEOUT_MS, "pause_ms": 40 });
+    configuration.to_string()
+}
+
+/// What the directory says of these ids, whoever asks: an account, nobody, a conflict, or nothing that can be used.
+fn answer(path: &str) -> Step {
+    let sum = path.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    let body = match sum % 8 {
+        0 => return Step::status(409),
+        1 => return Step::status(400),
+        2 => json!({"accounts": []}),
+        _ => {
+            let account = json!({"connected_account_id": format!("ca_{}", sum % 100), "customer_key": null});
+            json!({"accounts": [account], "assigned_by": "device_id"})
+        }
+    };
+    Step::Answer { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() }
+}
+
+/// The directory, which now and then is late, silent or broken.
+fn directory(seed: u64) -> Cluster {
+    let mut generator = Generator::new(!seed);
+    Cluster::answering("directory", move |callout| {
+        let path = callout.headers.text(":path").unwrap_or_default();
+        let response = match answer(path) {
+            Step::Answer { status, body, .. } => Response::new(status).with_body(body),
+            Step::Fail(_) => Response::new(500),
+        };
+        match generator.below(16) {
+            0 => CalloutAnswer::Silence,
+            1 => CalloutAnswer::Broken,
+            2 => CalloutAnswer::Reset,
+            3 => CalloutAnswer::Now(Response::new(503)),
+            4..=8 => CalloutAnswer::Now(response),
+            // Some of these are too late.
+            _ => CalloutAnswer::After(generator.below(TIMEOUT_MS + 20) as u64, response),
+        }
+    })
 }
 
 /// One simulator with streams that run at once.
-fn round(seed: u64, configuration: &str, edge: &Edge, bodies: &[Vec<u8>], totals: &mut Totals) -> Result<()> {
+fn round(seed: u64, world: &World, bodies: &[Vec<u8>], totals: &mut Totals) -> Result<()> {
     let mut generator = Generator::new(seed);
     let downstream = if generator.one_in(2) { Protocol::Http1 } else { Protocol::Http2 };
     let profile = on_simulator::profile(downstream, true);
     let setup = Setup {
         profile,
-        configuration: configuration.as_bytes().to_vec(),
+        configuration: world.configuration.as_bytes().to_vec(),
+        clusters: vec![directory(seed)],
         workers: N_WORKERS,
         seed,
         ..Setup::default()
@@ -83,7 +153,7 @@ fn round(seed: u64, configuration: &str, edge: &Edge, bodies: &[Vec<u8>], totals
         step_by_step(&mut sim, &mut generator, &streams, requests)?
     };
     for (stream, seen) in streams.iter().zip(&seen) {
-        check(edge, stream, seen, totals).with_context(|| format!("{stream:?}\n{seen:?}"))?;
+        check(world, stream, seen, totals).with_context(|| format!("{stream:?}\n{seen:?}"))?;
     }
     for worker in 0..N_WORKERS {
         ensure!(!sim.worker(worker).has_failed()?, "the VM of worker {worker} trapped");
@@ -142,9 +212,14 @@ fn step_by_step(
     open.into_iter().map(|id| Ok(sim.take(id)?)).collect()
 }
 
-fn check(edge: &Edge, stream: &Stream, seen: &Seen, totals: &mut Totals) -> Result<()> {
-    let Stream { exchange, .. } = stream;
+fn check(world: &World, stream: &Stream, seen: &Seen, totals: &mut Totals) -> Result<()> {
+    let edge = &world.edge;
     ensure!(seen.violations.is_empty(), "calls outside their phase");
+    // What is asked depends on the event alone, what is answered on the question alone.
+    let question = on_core::run(edge, &stream.exchange, 1)?.ending.asked.into_iter().next();
+    ensure!(question.is_none() || world.has_directory, "who should be asked?");
+    let directory = question.iter().map(|path| answer(path)).collect();
+    let exchange = &Exchange { directory, ..stream.exchange.clone() };
     let judged = on_core::run(edge, exchange, 1)?;
     // What upstream would do may not decide whether it is asked.
     let accepting = Exchange { upstream: Vec::new(), ..exchange.clone() };
@@ -168,7 +243,22 @@ fn check(edge: &Edge, stream: &Stream, seen: &Seen, totals: &mut Totals) -> Resu
     let filter_answered = seen.answered_by == Answerer::Filter;
     ensure!(filter_answered || seen.answered_by == Answerer::Upstream, "who answered?");
     let simulated = on_simulator::read(exchange, 1, seen.clone())?;
-    ensure!(simulated.ending == judged.ending, "the core says {:?}", judged.ending);
+    let mut ending = simulated.ending;
+    let asked = std::mem::take(&mut ending.asked);
+    ensure!(asked.len() <= 1 && asked.iter().all(|path| question.as_ref() == Some(path)), "asked {asked:?}");
+    if question.is_some() && ending.cause.as_deref() == Some("directory_unavailable") {
+        // It was away, or would have said nothing of use.
+        ensure!(seen.upstream.is_none() && ending.status == Some(503), "{ending:?}");
+        totals.unavailable += 1;
+        return Ok(());
+    }
+    let wanted = Ending { asked: Vec::new(), ..judged.ending };
+    ensure!(ending == wanted, "the core says {wanted:?}");
+    match (question, asked.is_empty()) {
+        (None, _) => {}
+        (Some(_), false) => totals.asked += 1,
+        (Some(_), true) => totals.followed += 1,
+    }
     match (allowed, filter_answered) {
         (true, false) => totals.forwarded += 1,
         (true, true) => totals.failed_upstream += 1,

@@ -73,7 +73,7 @@ pub(super) fn read(
         token: object.optional("token").map(|node| read_token(&node, environment)).transpose()?,
         pause_ms: object.integer_or("pause_ms", 1..=60_000, 1_000)?,
         max_waiting: object.size_or("max_waiting", 1..=100_000, 512)?,
-        max_callouts: object.size_or("max_callouts", 1..=10_000, 64)?,
+        max_callouts: object.size_or("max_callouts", 1..=1_000, 64)?,
         cache: CacheSettings::read(object.optional("cache"), retry_after_s)?,
     })
 }

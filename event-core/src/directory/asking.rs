@@ -2,13 +2,11 @@
 //! token that the host gave it.
 
 use super::question::Subject;
-use std::collections::BTreeMap;
 
-/// The questions of one worker and who waits for them.
+/// The questions of one worker and who waits for them. There are few at a time: they stand in lists.
 #[derive(Debug)]
 pub struct Asking<W> {
-    questions: BTreeMap<Subject, Question<W>>,
-    subjects: BTreeMap<u32, Subject>,
+    questions: Vec<Question<W>>,
     n_waiting: usize,
     max_questions: usize,
     max_waiting: usize,
@@ -16,12 +14,13 @@ pub struct Asking<W> {
 
 #[derive(Debug)]
 struct Question<W> {
+    subject: Subject,
     token: u32,
     asked_ms: u64,
     /// Who asked, or `None` if the answer reaches the worker whoever goes.
     leader: Option<u32>,
-    /// By the ids of their contexts.
-    waiting: BTreeMap<u32, W>,
+    /// With the ids of their contexts, in the order in which they came.
+    waiting: Vec<(u32, W)>,
 }
 
 /// Whether a request can wait.
@@ -39,13 +38,11 @@ impl<W> Asking<W> {
     /// Nobody asks.
     #[must_use]
     pub const fn new(max_questions: usize, max_waiting: usize) -> Self {
-        Self {
-            questions: BTreeMap::new(),
-            subjects: BTreeMap::new(),
-            n_waiting: 0,
-            max_questions,
-            max_waiting,
-        }
+        Self { questions: Vec::new(), n_waiting: 0, max_questions, max_waiting }
+    }
+
+    fn question(&mut self, subject: &Subject) -> Option<&mut Question<W>> {
+        self.questions.iter_mut().find(|question| question.subject == *subject)
     }
 
     /// Whether one more request can wait for the answer about this subject.
@@ -53,7 +50,7 @@ impl<W> Asking<W> {
     pub fn place(&self, subject: &Subject) -> Place {
         if self.n_waiting >= self.max_waiting {
             Place::None
-        } else if self.questions.contains_key(subject) {
+        } else if self.questions.iter().any(|question| question.subject == *subject) {
             Place::Follows
         } else if self.questions.len() >= self.max_questions {
             Place::None
@@ -62,85 +59,81 @@ impl<W> Asking<W> {
         }
     }
 
-    /// The request `context` has asked and waits.
+    /// The request `context` has asked and waits. Nobody asks about this subject yet.
     pub fn lead(&mut self, subject: &Subject, token: u32, now_ms: u64, context: u32, waiter: W) {
-        let waiting = BTreeMap::from([(context, waiter)]);
-        let question = Question { token, asked_ms: now_ms, leader: Some(context), waiting };
-        self.questions.insert(subject.clone(), question);
-        self.subjects.insert(token, subject.clone());
+        self.questions.push(Question {
+            subject: subject.clone(),
+            token,
+            asked_ms: now_ms,
+            leader: Some(context),
+            waiting: vec![(context, waiter)],
+        });
         self.n_waiting += 1;
     }
 
     /// The request `context` waits, too.
     pub fn follow(&mut self, subject: &Subject, context: u32, waiter: W) {
-        if let Some(question) = self.questions.get_mut(subject)
-            && question.waiting.insert(context, waiter).is_none()
-        {
+        if let Some(question) = self.question(subject) {
+            question.waiting.push((context, waiter));
             self.n_waiting += 1;
         }
     }
 
     /// The request `context` has gone. A question that nobody waits for any more is forgotten.
     pub fn leave(&mut self, subject: &Subject, context: u32) {
-        let Some(question) = self.questions.get_mut(subject) else { return };
-        if question.waiting.remove(&context).is_some() {
-            self.n_waiting -= 1;
-        }
-        if question.waiting.is_empty() {
-            self.take(subject);
+        let Some(question) = self.question(subject) else { return };
+        let before = question.waiting.len();
+        question.waiting.retain(|(other, _)| *other != context);
+        let (n_gone, nobody) = (before - question.waiting.len(), question.waiting.is_empty());
+        self.n_waiting -= n_gone;
+        if nobody {
+            self.questions.retain(|question| question.subject != *subject);
         }
     }
 
-    /// The answer to a question is here: all that wait for it, in the order of their contexts.
+    /// The answer to a question is here: all that wait for it.
     pub fn answered(&mut self, token: u32) -> Option<(Subject, Vec<W>)> {
-        let subject = self.subjects.get(&token)?.clone();
-        let waiting = self.take(&subject);
-        Some((subject, waiting))
+        let at = self.questions.iter().position(|question| question.token == token)?;
+        let question = self.questions.swap_remove(at);
+        self.n_waiting -= question.waiting.len();
+        Some((question.subject, question.waiting.into_iter().map(|(_, waiter)| waiter).collect()))
     }
 
     /// Questions whose leader has gone, so that no answer will reach the others; and those asked before `since_ms`.
     #[must_use]
     pub fn lost(&self, since_ms: u64) -> Vec<Subject> {
-        let is_lost = |question: &Question<W>| {
-            let orphaned = question.leader.is_some_and(|leader| !question.waiting.contains_key(&leader));
-            orphaned || question.asked_ms < since_ms
+        let is_lost = |question: &&Question<W>| {
+            let is_here = |leader| question.waiting.iter().any(|(context, _)| *context == leader);
+            !question.leader.is_none_or(is_here) || question.asked_ms < since_ms
         };
-        let lost = self.questions.iter().filter(|(_, question)| is_lost(question));
-        lost.map(|(subject, _)| subject.clone()).collect()
+        self.questions.iter().filter(is_lost).map(|question| question.subject.clone()).collect()
     }
 
     /// Whether a question was asked before `since_ms`.
     #[must_use]
     pub fn is_overdue(&self, subject: &Subject, since_ms: u64) -> bool {
-        self.questions.get(subject).is_some_and(|question| question.asked_ms < since_ms)
+        self.questions.iter().any(|question| question.subject == *subject && question.asked_ms < since_ms)
     }
 
     /// The worker itself has asked again.
     pub fn asked_again(&mut self, subject: &Subject, token: u32, now_ms: u64) {
-        let Some(question) = self.questions.get_mut(subject) else { return };
-        self.subjects.remove(&question.token);
-        question.token = token;
-        question.asked_ms = now_ms;
-        question.leader = None;
-        self.subjects.insert(token, subject.clone());
+        if let Some(question) = self.question(subject) {
+            question.token = token;
+            question.asked_ms = now_ms;
+            question.leader = None;
+        }
     }
 
     /// All that wait for the answer about a subject that will not come.
     pub fn give_up(&mut self, subject: &Subject) -> Vec<W> {
-        self.take(subject)
+        let token = self.question(subject).map(|question| question.token);
+        token.and_then(|token| self.answered(token)).map(|(_, waiting)| waiting).unwrap_or_default()
     }
 
     /// Whether nobody waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.questions.is_empty()
-    }
-
-    fn take(&mut self, subject: &Subject) -> Vec<W> {
-        let Some(question) = self.questions.remove(subject) else { return Vec::new() };
-        self.subjects.remove(&question.token);
-        self.n_waiting -= question.waiting.len();
-        question.waiting.into_values().collect()
     }
 }
 

@@ -4,6 +4,7 @@ use crate::callout::Reply;
 use directory_api::{AssignedBy, Resolved};
 use event_core::accounts::Account;
 use event_core::directory::{Answer, Owners};
+use event_core::json::{self, MAX_DEPTH};
 use event_core::subject::IdKind;
 use std::rc::Rc;
 
@@ -28,7 +29,7 @@ pub(super) fn read(reply: &Reply) -> Meaning {
 }
 
 fn read_body(body: &[u8]) -> Option<Answer> {
-    let resolved = Resolved::from_json(body).ok()?;
+    let resolved = Resolved::from_value(&json::parse(body, MAX_DEPTH).ok()?).ok()?;
     let Some(assigned_by) = resolved.assigned_by else { return Some(Answer::Unknown) };
     let account = |account: directory_api::Account| {
         Rc::new(Account {
