@@ -19,7 +19,7 @@ fn refusal(request: &Request, configuration: &str) -> Result<Refusal, BoxError> 
     };
     match core.judge(&admission, &request.pieces.concat(), 0) {
         Verdict::Refuse(refusal) => Ok(refusal),
-        Verdict::Forward(_) => Err("the core forwards it".into()),
+        Verdict::Forward(_) | Verdict::Ask(_) => Err("the core does not refuse it".into()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is remembered, and where: in the worker, and between workers.
 
-use envoy_sim::{CalloutAnswer, Cluster, Simulator};
+use envoy_sim::{CalloutAnswer, Cluster, Request, Response, Simulator, Upstream};
 use serde_json::json;
 
 use crate::world::{self, account, plain, run, unknown, wait};
@@ -76,4 +76,45 @@ fn the_secret_of_the_slots_is_made_once_and_not_taken_from_others() {
     let sim = world::answering(&json!({}), 3);
     assert_eq!(sim.shared_data("bellhop.secret").unwrap().len(), 16);
     assert_eq!(sim.shared_data_len(), 1);
+}
+
+/// An event of a device and an access code, or of the code alone, as its sender proves it.
+fn event_of_code(path: &str, device: Option<&str>, status: u16) -> Request {
+    let body = json!({
+        "event_type": "access_code.updated",
+        "device_id": device,
+        "access_code_id": "code",
+        "timestamp": "2025-05-22T10:48:18Z",
+    });
+    Request::post(path)
+        .header("content-type", "application/json")
+        .header("x-api-key", "s3cret")
+        .body(body.to_string())
+        .upstream(Upstream::Answers(Response::new(status)))
+}
+
+#[test]
+fn an_accepted_event_of_a_verified_source_teaches_the_worker_and_the_directory() {
+    for (path, status, teaches) in
+        [("/known", 202, true), ("/known", 422, false), ("/provider_events", 202, false)]
+    {
+        let mut sim = world::answering(&json!({}), 1);
+        let seen = sim.run(event_of_code(path, Some("d"), status)).unwrap();
+        assert_eq!(account(&seen), Some("ca_far"));
+        let told: Vec<_> =
+            seen.callouts.iter().filter(|it| it.headers.text(":method") == Some("POST")).collect();
+        assert_eq!(told.len(), usize::from(teaches), "{path} {status}");
+        if let [link] = told.as_slice() {
+            assert_eq!(link.headers.text(":path"), Some("/v1/links"));
+            assert_eq!(link.headers.text("authorization"), Some("Bearer t0ken"));
+            let wanted = json!({"source": "known", "device_id": "d", "access_code_id": "code"});
+            assert_eq!(serde_json::from_slice::<serde_json::Value>(&link.body).unwrap(), wanted);
+        }
+        // The code alone is known now, without a question; the link is not told again.
+        let alone = sim.run(event_of_code(path, None, 202)).unwrap();
+        assert_eq!(account(&alone), Some("ca_far"));
+        assert_eq!(alone.callouts.len(), usize::from(!teaches), "{path} {status}");
+        let again = sim.run(event_of_code(path, Some("d"), status)).unwrap();
+        assert_eq!(again.callouts.len(), 0, "{path} {status}");
+    }
 }

@@ -19,7 +19,7 @@ pub(crate) fn profile() -> EnvoyProfile {
 pub(crate) fn configuration(directory: &Value) -> Vec<u8> {
     let mut configuration = json!({
         "environment": "test",
-        "sources": [{ "name": "acme", "path": "/provider_events", "verify": "none" }],
+        "sources": [{ "name": "acme", "path": "/provider_events", "verify": "none" }, { "name": "known", "path": "/known", "verify": { "token": { "header": "x-api-key", "secrets": ["s3cret"] } } }],
         "accounts": [{ "connected_account_id": "ca_near", "devices": [NEAR] }],
         "directory": { "cluster": "directory", "token": "t0ken", "timeout_ms": TIMEOUT_MS },
     });
