@@ -17,11 +17,11 @@ pub fn content_id(source: &str, body: &[u8]) -> String {
     // This runs for every event: two pieces cost less than four.
     hash.update([&length(source), source, &length(body)].concat());
     hash.update(body);
-    let mut id = Vec::with_capacity(2 * ID_BYTES);
-    for byte in hash.finalize().iter().take(ID_BYTES) {
-        id.extend([byte >> 4, byte & 0xf].map(hex_digit));
+    let mut id = [[b'0'; 2]; ID_BYTES];
+    for (digits, byte) in id.iter_mut().zip(hash.finalize()) {
+        *digits = [hex_digit(byte >> 4), hex_digit(byte & 0xf)];
     }
-    String::from_utf8(id).unwrap_or_default()
+    std::str::from_utf8(id.as_flattened()).unwrap_or_default().to_owned()
 }
 
 const fn hex_digit(nibble: u8) -> u8 {

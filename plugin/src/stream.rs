@@ -266,12 +266,17 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        self.catch_up();
-        // Envoy answers a request that still waits by itself, for instance when its time is over.
-        self.leave();
+        if let Phase::Waiting(_) = self.phase {
+            self.catch_up();
+            // Envoy answers a request that still waits by itself, for instance when its time is over.
+            self.leave();
+        }
         // Otherwise it is our own answer, or one that Envoy made before the event was whole.
         let Phase::Forwarded(lesson) = &mut self.phase else { return Action::Continue };
         let lesson = lesson.take();
-        self.step(|worker, _| Ok(on_response(worker, lesson.as_deref())))
+        let Some(worker) = &self.worker else { return host::fail_closed() };
+        let (phase, action) = on_response(worker, lesson.as_deref());
+        self.phase = phase;
+        action
     }
 }
