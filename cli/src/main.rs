@@ -2,8 +2,10 @@
 //! what the directory does.
 
 mod configuration;
+mod connect;
 mod export;
 mod import;
+mod register;
 mod serve;
 
 use std::process::ExitCode;
@@ -26,6 +28,12 @@ struct Arguments {
 enum Command {
     /// Serves the directory until SIGTERM or Ctrl-C
     Serve(serve::Arguments),
+    /// Makes a Connect Webview for a customer and prints its address
+    Connect(connect::Arguments),
+    /// Asks a provider to deliver its events to an address; safe to run again
+    Register(register::Arguments),
+    /// Lists what was registered with providers
+    Registrations(register::ListArguments),
     /// Imports accounts from JSON lines, each one entry of `accounts` in the plugin configuration
     Import(import::Arguments),
     /// Exports every account as JSON lines that `import` takes
@@ -39,6 +47,9 @@ fn main() -> ExitCode {
     let result = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into);
     let result = result.and_then(|runtime| match arguments.command {
         Command::Serve(arguments) => runtime.block_on(serve::run(arguments)),
+        Command::Connect(arguments) => runtime.block_on(connect::run(arguments)),
+        Command::Register(arguments) => runtime.block_on(register::run(arguments)),
+        Command::Registrations(arguments) => runtime.block_on(register::list(arguments)),
         Command::Import(arguments) => runtime.block_on(import::run(arguments)),
         Command::Export(arguments) => runtime.block_on(export::run(arguments)),
     });

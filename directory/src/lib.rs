@@ -9,6 +9,7 @@
 //! | what Seam tells, as hints | [`webhook`] |
 //! | keeping accounts as the Seam API has them | [`sync`], [`sources`] |
 //! | asking providers to deliver | [`registration`] |
+//! | the side that faces Seam, as one part of the service | [`seam_side`] |
 //! | running it all | [`service`] |
 
 pub mod clock;
@@ -17,6 +18,7 @@ pub mod metrics;
 pub mod problem;
 pub mod registration;
 pub mod routes;
+pub mod seam_side;
 pub mod service;
 pub mod sources;
 pub mod store;

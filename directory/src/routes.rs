@@ -3,6 +3,7 @@
 //! A route is declared once, by the macro that also describes it: the OpenAPI document cannot leave one out.
 
 mod accounts;
+mod connected;
 mod customers;
 mod extract;
 mod health;
@@ -11,6 +12,7 @@ mod lists;
 mod metrics;
 mod openapi;
 mod resolve;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,7 +45,11 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(openapi::document))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), authenticate));
     // Whoever comes here shows what it may otherwise: nothing at all, or a signature.
-    let open = OpenApiRouter::new().routes(routes!(health::health)).routes(routes!(health::ready));
+    let open = OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+        .routes(routes!(connected::connected))
+        .routes(routes!(webhooks::receive));
     let described = OpenApiRouter::with_openapi(openapi::frame()).merge(authenticated).merge(open);
     let (router, document) = described.split_for_parts();
     router

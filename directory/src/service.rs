@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::metrics::Metrics;
+use crate::seam_side::{SeamSide, SeamSideError};
 use crate::{Config, Store, StoreError, clock, routes};
 
 /// How often old links are looked for.
@@ -27,6 +28,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// A request that runs holds one.
     pub(crate) room: Arc<Semaphore>,
+    /// Where accounts come from, if they are not only imported.
+    pub(crate) seam: Option<SeamSide>,
 }
 
 /// A handle on what every route shares.
@@ -44,6 +47,9 @@ pub enum ServiceError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The side that faces Seam cannot be set up.
+    #[error(transparent)]
+    Seam(#[from] SeamSideError),
     /// The network failed.
     #[error("cannot listen")]
     Listen(#[from] std::io::Error),
@@ -57,7 +63,10 @@ impl Service {
     pub async fn new(config: Config) -> Result<Self, ServiceError> {
         let store = Store::open(config.database.expose(), config.store_limits()).await?;
         let room = Arc::new(Semaphore::new(config.requests));
-        Ok(Self { app: Arc::new(Shared { store, config, metrics: Metrics::default(), room }) })
+        let metrics = Metrics::default();
+        let side = |seam| SeamSide::try_new(seam, &config.sources, &store, &metrics.sync);
+        let seam = config.seam.as_ref().map(side).transpose()?;
+        Ok(Self { app: Arc::new(Shared { store, config, metrics, room, seam }) })
     }
 
     /// What every route shares.
@@ -82,10 +91,16 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let router = self.router();
         let chores = tokio::spawn(forget_old_links(self.app()));
+        let worker =
+            self.app.seam.as_ref().map(|seam| tokio::spawn(seam.worker().run(std::future::pending())));
         let result = axum::serve(listener, router).with_graceful_shutdown(end).await;
         chores.abort();
         // It was told to end, or never panics.
         let _ = chores.await;
+        if let Some(worker) = worker {
+            worker.abort();
+            let _ = worker.await;
+        }
         self.app.store.close().await;
         Ok(result?)
     }

@@ -10,7 +10,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use crate::problem::ProblemBody;
 
 /// Paths of routes, as labels of metrics: a label that came from a request would let anyone make metrics.
-const ROUTES: [&str; 11] = [
+const ROUTES: [&str; 13] = [
+    "/connected",
     "/health",
     "/metrics",
     "/openapi.json",
@@ -22,6 +23,7 @@ const ROUTES: [&str; 11] = [
     "/v1/customers/{customer_key}/accounts",
     "/v1/links",
     "/v1/resolve",
+    "/webhooks/seam",
 ];
 
 /// The route as a label.

@@ -12,6 +12,7 @@ use super::Ran;
 pub struct SyncMetrics {
     jobs: Family<Outcome, Counter>,
     api_errors: Family<Kind, Counter>,
+    webhooks: Family<Outcome, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -27,12 +28,18 @@ struct Kind {
 impl SyncMetrics {
     /// Adds them to what is exposed.
     pub fn register(&self, registry: &mut Registry) {
+        registry.register("webhooks", "Webhooks of Seam, by outcome", self.webhooks.clone());
         registry.register("syncs", "Sync jobs that ended, by outcome", self.jobs.clone());
         registry.register(
             "seam_api_errors",
             "Requests to the Seam API that ended a sync job, by kind",
             self.api_errors.clone(),
         );
+    }
+
+    /// A webhook came, and this became of it.
+    pub(crate) fn count_webhook(&self, outcome: &'static str) {
+        self.webhooks.get_or_create(&Outcome { outcome }).inc();
     }
 
     pub(super) fn count(&self, ran: &Ran) {
