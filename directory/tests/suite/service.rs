@@ -209,6 +209,9 @@ async fn bad_input_is_a_problem_and_changes_nothing() {
         (get("/v1/customers/k/accounts?limit=501"), 400, "request_invalid"),
         (get("/v1/customers/k/accounts?limit=secret"), 400, "request_invalid"),
         (get("/v1/customers/k/accounts?page_cursor=%0a"), 400, "request_invalid"),
+        // There is no `seam` in this configuration.
+        (get("/connected?connect_webview_id=secret"), 404, "not_found"),
+        (("POST", "/webhooks/seam".to_owned(), JSON.to_owned(), "{}".to_owned()), 404, "not_found"),
         (get("/secret"), 404, "route_unknown"),
         (get("/v1/links"), 405, "method_not_allowed"),
         (("DELETE", "/v1/accounts/one".to_owned(), String::new(), String::new()), 405, "method_not_allowed"),
@@ -284,6 +287,50 @@ async fn bad_input_is_a_problem_and_changes_nothing() {
     assert_eq!(resolved(&service.store, "acme", super::bridge("x")).await, "unknown");
     assert_eq!(resolved(&service.store, "acme", code("secret")).await, "unknown");
     assert_eq!(resolved(&service.store, "acme", device("d")).await, "device_id: one");
+}
+
+/// A Seam API that is away: nothing listens on port 1.
+const SEAM: &str = "[seam]\nurl = 'http://127.0.0.1:1'\napi_key = 'key'\nwebhook_secrets = ['whsec_c2VjcmV0IG9mIHRoZSB0ZXN0cw==']";
+
+#[tokio::test]
+async fn what_seam_did_not_send_is_a_problem_and_changes_nothing() {
+    const JSON: &str = "content-type: application/json\nauthorization: none";
+    const EVENT: &str = r#"{"event_type":"connected_account.deleted","connected_account_id":"one"}"#;
+    let service = Running::with(SEAM).await;
+    let document = service.document().await;
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let proof = |id: &str, at: u64| {
+        format!("{JSON}\nsvix-id: {id}\nsvix-timestamp: {at}\nsvix-signature: v1,c2VjcmV0")
+    };
+    let post = |headers: &str, body: &str| ("POST", "/webhooks/seam", headers.to_owned(), body.to_owned());
+    let get = |path| ("GET", path, "authorization: none".to_owned(), String::new());
+    let large = format!("{EVENT}{}", " ".repeat(1 << 20));
+    for ((method, path, headers, body), status, kind) in [
+        (post(JSON, EVENT), 401, "signature_invalid"),
+        (post(&proof("msg_1", now), EVENT), 401, "signature_invalid"),
+        (post(&proof("msg_1", now - 3_600), EVENT), 401, "signature_invalid"),
+        (post(&format!("{}\nsvix-id: msg_2", proof("msg_1", now)), EVENT), 401, "signature_invalid"),
+        (post("authorization: none", EVENT), 415, "media_type_unsupported"),
+        (post(JSON, &large), 413, "body_too_large"),
+        (get("/connected"), 400, "request_invalid"),
+        (get("/connected?connect_webview_id=%0Asecret"), 400, "request_invalid"),
+        (get("/connected?connect_webview_id=secret"), 503, "unavailable"),
+        (
+            ("POST", "/connected?connect_webview_id=w", JSON.to_owned(), String::new()),
+            405,
+            "method_not_allowed",
+        ),
+    ] {
+        let answer = service.send(request(method, path, &headers).body(body.into()).unwrap()).await;
+        let case = format!("{method} {path} {headers}: {answer:?}");
+        assert_eq!(answer.status, status, "{case}");
+        assert_eq!(answer.json()["type"], format!("urn:bellhop:problem:{kind}"), "{case}");
+        assert!(!format!("{answer:?}").contains("secret"), "{case}");
+        if status != 405 {
+            check_schema(&document, method, path, &answer);
+        }
+    }
+    assert_eq!(service.get("/v1/accounts/one").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
