@@ -10,7 +10,7 @@ use crate::clock;
 use crate::config;
 use crate::sources::Sources;
 use crate::store::Store;
-use crate::sync::{SyncMetrics, SyncSettings, Syncer, Worker};
+use crate::sync::{self, SyncMetrics, SyncSettings, Syncer, Worker};
 use crate::webhook::{BadSecret, Signatures};
 
 /// Webviews that are looked up at a time for whoever opens `/connected`: it needs no token, and must not use up the API's
@@ -50,6 +50,7 @@ impl SeamSide {
         let settings = SyncSettings {
             first_sync_grace: seam.first_sync_grace,
             resync: seam.resync,
+            lease: sync::LEASE,
             sources: sources.clone(),
         };
         let now = Arc::new(clock::now_ms);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::metrics::Metrics;
 use crate::seam_side::{SeamSide, SeamSideError};
@@ -91,15 +91,26 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let router = self.router();
         let chores = tokio::spawn(forget_old_links(self.app()));
-        let worker =
-            self.app.seam.as_ref().map(|seam| tokio::spawn(seam.worker().run(std::future::pending())));
-        let result = axum::serve(listener, router).with_graceful_shutdown(end).await;
+        let (stop, stopped) = watch::channel(());
+        let until_stopped = |mut stopped: watch::Receiver<()>| async move {
+            // An error is the sender's end, which means the same.
+            let _ = stopped.changed().await;
+        };
+        let run_worker = |seam: &SeamSide| tokio::spawn(seam.worker().run(until_stopped(stopped.clone())));
+        let worker = self.app.seam.as_ref().map(run_worker);
+        let ending = tokio::spawn(async move {
+            end.await;
+            drop(stop);
+        });
+        let result = axum::serve(listener, router).with_graceful_shutdown(until_stopped(stopped)).await;
+        ending.abort();
         chores.abort();
         // It was told to end, or never panics.
         let _ = chores.await;
-        if let Some(worker) = worker {
-            worker.abort();
-            let _ = worker.await;
+        if let Some(worker) = worker
+            && let Err(error) = worker.await
+        {
+            tracing::error!(%error, "the sync worker broke off");
         }
         self.app.store.close().await;
         Ok(result?)

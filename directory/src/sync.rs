@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Each page is stored with the new generation as it comes. A kill in the middle leaves what was known and what is new, and
-//! the job is taken again when its lease ends.
+//! the job is taken again when its lease ends. Who runs a job shows that it lives; who has lost one lets go of it.
 
 mod convert;
 mod delay;
@@ -33,8 +33,12 @@ use crate::store::{Connection, Job, NewAccount, Step, Store, StoreError, SyncPag
 /// The job that looks for accounts that no webhook has told of. No account has this id.
 pub const DISCOVERY: &str = "";
 
-/// How long a job is held without a sign of life. A page takes less: its request has a timeout of its own.
-const LEASE_MS: i64 = 120_000;
+/// How long a job is held without a sign of life, unless a deployment needs it otherwise. Signs come while a request waits
+/// too: it need not be longer than one.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// Signs of life in one lease, so that a slow database can swallow some.
+const N_SIGNS: u32 = 3;
 
 /// Until a job is tried again whose sync was overtaken by another.
 const OVERTAKEN_MS: i64 = 1_000;
@@ -49,6 +53,8 @@ pub struct SyncSettings {
     pub first_sync_grace: Duration,
     /// How often everything is synced without a hint.
     pub resync: Duration,
+    /// How long a job stays with a process that is not heard of: [`LEASE`]. Clocks of machines may differ by less.
+    pub lease: Duration,
     /// Which source the events of a device come from.
     pub sources: Sources,
 }
@@ -141,12 +147,17 @@ impl Syncer {
     }
 
     async fn claim(&self) -> Result<Option<Job>, StoreError> {
-        self.store.claim_job(self.now(), &self.owner, LEASE_MS).await
+        self.store.claim_job(self.now(), &self.owner, self.lease_ms()).await
     }
 
     async fn run(&self, job: &Job) -> Result<Ran, StoreError> {
         let account = job.connected_account_id.as_str();
-        let done = if account == DISCOVERY { self.discover(job).await } else { self.reconcile(job).await };
+        let work =
+            async { if account == DISCOVERY { self.discover().await } else { self.reconcile(job).await } };
+        let done = tokio::select! {
+            done = work => done,
+            () = self.until_lost(job) => Err(Stop::Overtaken),
+        };
         let ran = match done {
             Ok((ran, next_at)) => {
                 let _ = self.store.complete_job(job, &self.owner, next_at).await?;
@@ -167,6 +178,27 @@ impl Syncer {
         };
         self.metrics.count(&ran);
         Ok(ran)
+    }
+
+    /// Shows that the job lives, until another has taken it.
+    async fn until_lost(&self, job: &Job) {
+        loop {
+            tokio::time::sleep(self.settings.lease / N_SIGNS).await;
+            match self.store.renew(job, &self.owner, self.now(), self.lease_ms()).await {
+                Ok(Step::Done) => {}
+                Ok(Step::Superseded) => return,
+                // The next sign may come through. The job itself meets the same error, and ends.
+                Err(error) => tracing::warn!(%error, "a sync job could not be kept"),
+            }
+        }
+    }
+
+    /// Frees every job that this process holds, so that the next one need not wait. For its end.
+    ///
+    /// # Errors
+    /// If the database fails. The leases then end by themselves.
+    pub async fn let_go(&self) -> Result<u64, StoreError> {
+        self.store.free_leases_of(&self.owner).await
     }
 
     /// Brings one account to what the API says. Gives when to look again.
@@ -195,7 +227,7 @@ impl Syncer {
         if !(synced_before || may_ask || now >= grace_ends) {
             return Ok((Ran::Deferred, Some(grace_ends)));
         }
-        self.sync(job, &account).await?;
+        self.sync(&account).await?;
         Ok((Ran::Synced, Some(self.now() + delay::until_resync(id, self.settings.resync))))
     }
 
@@ -244,18 +276,18 @@ impl Syncer {
     }
 
     /// Stores what the account has, page by page, and then removes what it no longer has.
-    async fn sync(&self, job: &Job, account: &ConnectedAccount) -> Result<(), Stop> {
+    async fn sync(&self, account: &ConnectedAccount) -> Result<(), Stop> {
         let id = account.connected_account_id.as_str();
         let provider = account.provider();
         let sources = &self.settings.sources;
         let generation = self.store.begin_sync(id).await?.ok_or(Stop::Overtaken)?;
-        let turn = Turn { syncer: self, job, generation };
+        let put = async |page: SyncPage<'_>| counted(self.store.put_page(id, generation, page).await?);
 
         let mut systems = Vec::new();
         let mut pages = self.api.acs_systems(id);
         while let Some(page) = pages.next().await? {
             let page: Vec<_> = page.iter().map(convert::system).collect();
-            turn.put(SyncPage::Systems(&page)).await?;
+            put(SyncPage::Systems(&page)).await?;
             systems.extend(page);
         }
         for system in &systems {
@@ -264,7 +296,7 @@ impl Syncer {
                 let of_system = page.iter().filter(|it| it.acs_system_id == system.acs_system_id);
                 let page: Vec<_> =
                     of_system.map(|it| convert::entrance(it, system, provider, sources)).collect();
-                turn.put(SyncPage::Entrances(&page)).await?;
+                put(SyncPage::Entrances(&page)).await?;
             }
         }
         for managed in [true, false] {
@@ -275,18 +307,17 @@ impl Syncer {
                     page.iter().filter(|it| it.connected_account_id.as_deref().is_none_or(|it| it == id));
                 let page: Vec<_> =
                     of_account.map(|it| convert::device(it, managed, provider, sources)).collect();
-                turn.put(SyncPage::Devices(&page)).await?;
+                put(SyncPage::Devices(&page)).await?;
             }
         }
         counted(self.store.finish_sync(id, generation, self.now()).await?)
     }
 
     /// Stores every account of the API that is not known yet, and asks for its sync.
-    async fn discover(&self, job: &Job) -> Result<(Ran, Option<i64>), Stop> {
+    async fn discover(&self) -> Result<(Ran, Option<i64>), Stop> {
         let mut pages = self.api.connected_accounts(None);
         while let Some(page) = pages.next().await? {
             let now = self.now();
-            counted(self.store.renew(job, &self.owner, now, LEASE_MS).await?)?;
             for account in page {
                 if self.store.account(&account.connected_account_id).await?.is_none() {
                     self.put_account(&account, None, now).await?;
@@ -297,6 +328,10 @@ impl Syncer {
         let now = self.now();
         self.store.want_missing_syncs(now).await?;
         Ok((Ran::Discovered, Some(now + delay::until_resync(DISCOVERY, self.settings.resync))))
+    }
+
+    fn lease_ms(&self) -> i64 {
+        delay::millis(self.settings.lease)
     }
 
     fn now(&self) -> i64 {
@@ -310,22 +345,6 @@ impl fmt::Debug for Syncer {
             .field("owner", &self.owner)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
-    }
-}
-
-/// One sync of one account.
-struct Turn<'s> {
-    syncer: &'s Syncer,
-    job: &'s Job,
-    generation: i64,
-}
-
-impl Turn<'_> {
-    /// Stores a page, and shows that the job is alive.
-    async fn put(&self, page: SyncPage<'_>) -> Result<(), Stop> {
-        let store = &self.syncer.store;
-        counted(store.put_page(&self.job.connected_account_id, self.generation, page).await?)?;
-        counted(store.renew(self.job, &self.syncer.owner, self.syncer.now(), LEASE_MS).await?)
     }
 }
 

@@ -10,6 +10,12 @@ mod database {
 
     use testbed::postgres::Postgres;
 
+    /// Another machine may hold a job, so that its lease has to end.
+    pub(crate) const HAS_ONE_PROCESS: bool = false;
+
+    /// How many random lives the directory leads here. Each has a database of its own, which takes its time.
+    pub(crate) const N_LIVES: u32 = 32;
+
     /// A database of its own.
     pub(crate) struct Database {
         url: String,

@@ -9,6 +9,12 @@ mod database {
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    /// Whether an ended process leaves nothing for the next one to wait for: nobody else can be using the file.
+    pub(crate) const HAS_ONE_PROCESS: bool = true;
+
+    /// How many random lives the directory leads here.
+    pub(crate) const N_LIVES: u32 = 96;
+
     /// A database of its own; the file goes with it.
     pub(crate) struct Database(PathBuf);
 

@@ -184,6 +184,15 @@ impl Store {
         Ok(())
     }
 
+    /// Frees what this owner holds: it ends, and others need not wait for its leases. How many jobs that were.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn free_leases_of(&self, owner: &str) -> Result<u64, StoreError> {
+        let sql = "UPDATE sync_jobs SET lease_until = 0, lease_owner = NULL WHERE lease_owner = $1";
+        Ok(sqlx::query(sql).bind(owner).execute(&self.writer).await?.rows_affected())
+    }
+
     /// How many jobs there are.
     ///
     /// # Errors

@@ -16,6 +16,9 @@ const N_RUNNING: usize = 4;
 /// The longest sleep: another machine on the same database wakes nobody here.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
+/// What jobs get that run when the service is told to stop. A page or two; a whole account can take minutes.
+const LAST_WAIT: Duration = Duration::from_secs(3);
+
 /// After the database failed, and after the API said nothing about when to come back.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -34,7 +37,8 @@ impl Worker {
         Self { syncer, wake, paused_until: 0 }
     }
 
-    /// Runs until `stop` comes. Jobs that run then are dropped; they are taken again later, by this process or another.
+    /// Runs until `stop` comes. Jobs that run then get [`LAST_WAIT`]; what is left is dropped and given back, so that the next
+    /// process takes it at once.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         let mut running = JoinSet::new();
@@ -48,11 +52,27 @@ impl Worker {
                 }
             };
             tokio::select! {
-                () = &mut stop => return,
+                () = &mut stop => break,
                 () = self.wake.notified() => {}
                 () = tokio::time::sleep(next) => {}
                 Some(ended) = running.join_next() => self.note(ended),
             }
+        }
+        self.end(running).await;
+    }
+
+    async fn end(mut self, mut running: JoinSet<Result<Ran, StoreError>>) {
+        let last = async {
+            while let Some(ended) = running.join_next().await {
+                self.note(ended);
+            }
+        };
+        // Either way: what is left is dropped.
+        let _ = tokio::time::timeout(LAST_WAIT, last).await;
+        running.shutdown().await;
+        match self.syncer.let_go().await {
+            Ok(n_jobs) => tracing::info!(n_jobs, "sync jobs were given back"),
+            Err(error) => complain(&error),
         }
     }
 

@@ -64,6 +64,19 @@ async fn a_lease_that_is_not_renewed_lets_another_process_take_the_job() {
 }
 
 #[tokio::test]
+async fn who_ends_in_order_leaves_its_jobs_to_others_at_once() {
+    let store = Fresh::new().await;
+    for (account, owner) in [("a", "x"), ("b", "y")] {
+        store.want_sync(account, 0).await.unwrap();
+        store.claim_job(0, owner, LEASE_MS).await.unwrap().unwrap();
+    }
+    assert_eq!(store.free_leases_of("x").await.unwrap(), 1);
+    let taken = store.claim_job(1, "z", LEASE_MS).await.unwrap().unwrap();
+    assert_eq!((taken.connected_account_id.as_str(), taken.attempts), ("a", 0));
+    assert_eq!(store.claim_job(1, "z", LEASE_MS).await.unwrap(), None, "y lives");
+}
+
+#[tokio::test]
 async fn a_job_that_fails_keeps_its_own_time() {
     let store = Fresh::new().await;
     store.want_sync("a", 0).await.unwrap();

@@ -4,6 +4,7 @@ mod accounts;
 mod import;
 mod jobs;
 mod links;
+mod reconcile;
 mod registrations;
 mod resolve;
 mod service;

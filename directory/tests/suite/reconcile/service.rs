@@ -1,47 +1,57 @@
-//! The directory's side of a test: a store in a file, a virtual clock, jobs run one by one. It has no worker and no HTTP.
+//! The directory's side of a test: a store, a virtual clock, jobs run one by one. It has no worker and no HTTP.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use directory::sources::Sources;
-use directory::store::{Limits, Store};
+use directory::store::Store;
 use directory::sync::{Ran, SyncMetrics, SyncSettings, Syncer};
 use directory::webhook::Hint;
 use serde_json::Value;
 use sqlx::Row;
 
-use crate::world::Api;
+use super::super::Fresh;
+use super::world::Api;
+use crate::database::HAS_ONE_PROCESS;
 
 pub(crate) const GRACE_MS: i64 = 120_000;
 pub(crate) const RESYNC_MS: i64 = 21_600_000;
 const LONGEST_BACK_OFF_MS: i64 = 300_000;
+const LEASE_MS: i64 = 30_000;
 
 pub(crate) struct Service {
-    pub(crate) store: Store,
-    syncer: Syncer,
+    pub(crate) store: Fresh,
+    pub(crate) syncer: Arc<Syncer>,
+    lease_ms: i64,
     clock: Arc<AtomicI64>,
-    file: PathBuf,
 }
 
 impl Service {
     pub(crate) async fn start(api: &Api) -> Self {
-        static N_FILES: AtomicU32 = AtomicU32::new(0);
-        let number = N_FILES.fetch_add(1, Ordering::Relaxed);
-        let name = format!("sync-{}-{number}.db", std::process::id());
-        let file = testbed::paths::scratch().unwrap().join(name);
+        Self::with_lease(api, LEASE_MS).await
+    }
+
+    pub(crate) async fn with_lease(api: &Api, lease_ms: i64) -> Self {
         let clock = Arc::new(AtomicI64::new(1_700_000_000_000));
-        let store = Store::open(&format!("sqlite:{}", file.display()), Limits::default()).await.unwrap();
-        let syncer = syncer(&store, api, &clock);
+        let store = Fresh::new().await;
+        let syncer = syncer(&store, api, &clock, lease_ms);
         syncer.start().await.unwrap();
-        Self { store, syncer, clock, file }
+        Self { store, syncer, lease_ms, clock }
+    }
+
+    /// A new process on the same database, once it can take what the killed one held.
+    pub(crate) async fn restart(&mut self, api: &Api) {
+        self.take_over(api).await;
+        if !HAS_ONE_PROCESS {
+            self.pass(self.lease_ms);
+        }
     }
 
     /// A new process on the same database.
-    pub(crate) async fn restart(&mut self, api: &Api) {
-        self.syncer = syncer(&self.store, api, &self.clock);
+    pub(crate) async fn take_over(&mut self, api: &Api) {
+        self.syncer = syncer(&self.store, api, &self.clock, self.lease_ms);
         self.syncer.start().await.unwrap();
     }
 
@@ -96,7 +106,7 @@ impl Service {
 
     /// Every row that means something, without times and generations.
     pub(crate) async fn rows(&self) -> BTreeMap<&'static str, BTreeSet<String>> {
-        let pool = sqlx::AnyPool::connect(&format!("sqlite:{}", self.file.display())).await.unwrap();
+        let pool = sqlx::AnyPool::connect(&self.store.url()).await.unwrap();
         let mut tables = BTreeMap::new();
         for (table, columns) in [
             (
@@ -117,22 +127,21 @@ impl Service {
 
     pub(crate) async fn end(self) {
         self.store.close().await;
-        for ending in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{ending}", self.file.display()));
-        }
     }
 }
 
-fn syncer(store: &Store, api: &Api, clock: &Arc<AtomicI64>) -> Syncer {
+fn syncer(store: &Store, api: &Api, clock: &Arc<AtomicI64>, lease_ms: i64) -> Arc<Syncer> {
     let table = [("igloohome", "igloo"), ("salto_space", "salto")];
     let settings = SyncSettings {
         first_sync_grace: Duration::from_millis(GRACE_MS.unsigned_abs()),
         resync: Duration::from_millis(RESYNC_MS.unsigned_abs()),
+        lease: Duration::from_millis(lease_ms.unsigned_abs()),
         sources: Sources::new(table.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()),
     };
     let clock = Arc::clone(clock);
     let clock = Arc::new(move || clock.load(Ordering::Relaxed));
-    Syncer::new(store.clone(), Arc::clone(&api.client), settings, clock, SyncMetrics::default())
+    let metrics = SyncMetrics::default();
+    Arc::new(Syncer::new(store.clone(), Arc::clone(&api.client), settings, clock, metrics))
 }
 
 /// The rows that the world must lead to.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use seam::{Client, Limits, Secret};
 use serde_json::{Map, Value, json};
@@ -30,13 +31,15 @@ pub(crate) struct World {
     pub(crate) failures: Vec<Answer>,
     /// Requests until one hangs.
     pub(crate) hangs_after: Option<usize>,
+    /// How long each answer takes.
+    pub(crate) delay: Duration,
     pub(crate) n_requests: usize,
 }
 
 /// The API, running.
 pub(crate) struct Api {
     pub(crate) client: Arc<Client>,
-    /// A request hangs.
+    /// A request hangs, or its answer takes its time.
     pub(crate) hung: Arc<Notify>,
     world: Arc<Mutex<World>>,
     _server: Upstream,
@@ -49,8 +52,11 @@ impl Api {
         let respond = {
             let (world, hung) = (Arc::clone(&world), Arc::clone(&hung));
             move |received: &Received| {
-                let answer = world.lock().unwrap().respond(received);
-                if matches!(answer, Answer::Hang) {
+                let mut world = world.lock().unwrap();
+                let answer = world.respond(received);
+                let is_slow = !world.delay.is_zero();
+                let answer = if is_slow { answer.after(world.delay) } else { answer };
+                if is_slow || matches!(answer, Answer::Hang) {
                     hung.notify_one();
                 }
                 answer

@@ -1,16 +1,19 @@
 //! Webhooks, jobs and a scripted API together, on a virtual clock. The published fake of the API has a test of its own.
 
+mod leases;
 mod service;
 mod world;
 
 use directory::store::AccountState;
 use directory::sync::Ran;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use testbed::upstream::Answer;
 
-use crate::service::{GRACE_MS, RESYNC_MS, Service, expected};
-use crate::world::{Account, Api};
+use crate::database::{Database, N_LIVES};
+use service::{GRACE_MS, RESYNC_MS, Service, expected};
+use world::{Account, Api};
 
 fn block_on<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
@@ -320,11 +323,15 @@ async fn live_through(steps: &[Step]) {
     service.end().await;
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn every_order_repetition_and_loss_of_webhooks_ends_in_the_same_state(steps in prop::collection::vec(step(), 0..40)) {
+#[test]
+fn every_order_repetition_and_loss_of_webhooks_ends_in_the_same_state() {
+    // Keeps the server of the databases alive from one life to the next.
+    let _database = block_on(Database::new());
+    let config = ProptestConfig { cases: N_LIVES, failure_persistence: None, ..ProptestConfig::default() };
+    let lives = prop::collection::vec(step(), 0..40);
+    let result = TestRunner::new(config).run(&lives, |steps| {
         block_on(live_through(&steps));
-    }
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
 }
