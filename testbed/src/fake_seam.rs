@@ -51,20 +51,28 @@ pub fn npm_folder() -> PathBuf {
     paths::target().join("tools/npm")
 }
 
+/// Whether the package is in the build folder.
+pub fn is_installed() -> bool {
+    package().join("dist/index.js").is_file()
+}
+
+fn package() -> PathBuf {
+    npm_folder().join("node_modules/@seamapi/fake-seam-connect")
+}
+
 impl FakeSeam {
     /// Starts it with its own default seed: one workspace with a few accounts.
     ///
     /// # Errors
     /// When node or the package is missing, or it does not start.
     pub fn start() -> io::Result<Self> {
-        let package = npm_folder().join("node_modules/@seamapi/fake-seam-connect");
-        if !package.join("dist/index.js").is_file() {
+        if !is_installed() {
             let said =
                 format!("{PACKAGE} is not in the build folder: `cargo xtask test --all --install` brings it");
             return Err(io::Error::new(io::ErrorKind::NotFound, said));
         }
         let mut command = Command::new("node");
-        command.arg(paths::repository().join("testbed/src/fake_seam/server.mjs")).arg(package);
+        command.arg(paths::repository().join("testbed/src/fake_seam/server.mjs")).arg(package());
         let mut service = Service::start("fake-seam", command)?;
         let (api, control) = service.wait_for(ports)?;
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));

@@ -6,14 +6,16 @@ use std::str::FromStr;
 
 use anyhow::bail;
 use lexopt::{Arg, Parser, ValueExt};
-use testbed::bootstrap::{ADMIN_PORT, LISTENER_PORT, UPSTREAM_PORT};
+use testbed::bootstrap::{ADMIN_PORT, DIRECTORY_PORT, LISTENER_PORT, UPSTREAM_PORT};
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
 cargo xtask up [--port N] [--admin-port N] [--upstream-port N]
     Sets everything up, starts Envoy with envoy.yaml and an upstream that prints what it receives.
+cargo xtask up --with-directory [--directory-port N] [the same ports]
+    Also starts the account directory with an embedded database, and a fake of the Seam API if node and npm are there.
 cargo xtask up --send-examples
-    The same on free ports: posts good and bad events, shows what became of each, and ends.
+    Without a directory, on free ports: posts good and bad events, shows what became of each, and ends.
 cargo xtask test [--all] [--install]
     Sets everything up and runs every check that needs rustup and Python only.
     --all      also those that need more, and says what is missing
@@ -42,6 +44,8 @@ pub(crate) struct Ports {
     pub(crate) listener: u16,
     pub(crate) admin: u16,
     pub(crate) upstream: u16,
+    /// `None`: there is no directory.
+    pub(crate) directory: Option<u16>,
 }
 
 /// The options of `test`.
@@ -81,7 +85,10 @@ fn parse_from(mut parser: Parser) -> anyhow::Result<Command> {
 }
 
 fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
-    let mut ports = Ports { listener: LISTENER_PORT, admin: ADMIN_PORT, upstream: UPSTREAM_PORT };
+    let mut ports =
+        Ports { listener: LISTENER_PORT, admin: ADMIN_PORT, upstream: UPSTREAM_PORT, directory: None };
+    let mut directory_port = None;
+    let mut with_directory = false;
     let mut send_examples = false;
     let mut moved = false;
     while let Some(argument) = parser.next()? {
@@ -91,6 +98,11 @@ fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
                 send_examples = true;
                 continue;
             }
+            Arg::Long("with-directory") => {
+                with_directory = true;
+                continue;
+            }
+            Arg::Long("directory-port") => directory_port.insert(DIRECTORY_PORT),
             Arg::Long("port") => &mut ports.listener,
             Arg::Long("admin-port") => &mut ports.admin,
             Arg::Long("upstream-port") => &mut ports.upstream,
@@ -99,8 +111,15 @@ fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
         *port = parse_number(&mut parser, 1..=u16::MAX)?;
         moved = true;
     }
-    match (send_examples, moved) {
-        (true, true) => bail!("`--send-examples` takes free ports of its own: leave the port options out"),
+    match (with_directory, directory_port) {
+        (true, port) => ports.directory = Some(port.unwrap_or(DIRECTORY_PORT)),
+        (false, Some(_)) => bail!("`--directory-port` goes with `--with-directory`"),
+        (false, None) => {}
+    }
+    match (send_examples, moved || with_directory) {
+        (true, true) => {
+            bail!("`--send-examples` takes free ports and no directory: leave the other options out")
+        }
         (true, false) => Ok(Command::SendExamples),
         (false, _) => Ok(Command::Up(ports)),
     }
@@ -169,8 +188,17 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let ports = Ports { listener: 1, admin: ADMIN_PORT, upstream: 2 };
+        let ports = Ports { listener: 1, admin: ADMIN_PORT, upstream: 2, directory: None };
         assert_eq!(parse(&["up", "--port", "1", "--upstream-port=2"]).unwrap(), Command::Up(ports));
+        let ports = |directory| Ports {
+            listener: LISTENER_PORT,
+            admin: ADMIN_PORT,
+            upstream: UPSTREAM_PORT,
+            directory: Some(directory),
+        };
+        assert_eq!(parse(&["up", "--with-directory"]).unwrap(), Command::Up(ports(DIRECTORY_PORT)));
+        let moved = parse(&["up", "--directory-port=3", "--with-directory"]);
+        assert_eq!(moved.unwrap(), Command::Up(ports(3)));
         assert_eq!(parse(&["up", "--send-examples"]).unwrap(), Command::SendExamples);
         let options = TestOptions { all: true, install: true };
         assert_eq!(parse(&["test", "--install", "--all"]).unwrap(), Command::Test(options));
@@ -191,6 +219,8 @@ mod tests {
             &["up", "--port", "0"],
             &["up", "--port"],
             &["up", "--send-examples", "--port", "1"],
+            &["up", "--send-examples", "--with-directory"],
+            &["up", "--directory-port", "1"],
             &["test", "--install"],
             &["bench", "--rounds", "0"],
             &["bench", "--memory", "--directory"],

@@ -8,6 +8,9 @@ use testbed::paths;
 /// Where the filter takes them.
 pub(crate) const PATH: &str = "/provider_events";
 
+/// The source that posts there.
+pub(crate) const SOURCE: &str = "acme";
+
 /// One event and what should become of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Example {

@@ -9,7 +9,7 @@ use anyhow::bail;
 use testbed::{fake_seam, paths};
 
 use crate::run;
-use crate::setup::announce;
+use crate::setup::{self, announce};
 
 /// A part that runs when its tools are there.
 pub(crate) struct Part {
@@ -41,6 +41,16 @@ enum Source {
     Npm(&'static str),
 }
 
+/// What runs the published fake of the Seam API.
+const FAKE_SEAM: &[Tool] = &[
+    Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
+    Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
+    Tool {
+        probe: &["node", "--eval", "require.resolve('@seamapi/fake-seam-connect')"],
+        source: Source::Npm(fake_seam::PACKAGE),
+    },
+];
+
 /// Every part, in the order in which they run.
 pub(crate) const PARTS: &[Part] = &[
     Part {
@@ -61,14 +71,7 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part {
         name: "the account directory with the published fake of the Seam API",
-        tools: &[
-            Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
-            Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
-            Tool {
-                probe: &["node", "--eval", "require.resolve('@seamapi/fake-seam-connect')"],
-                source: Source::Npm(fake_seam::PACKAGE),
-            },
-        ],
+        tools: FAKE_SEAM,
         run: &[
             "cargo",
             "test",
@@ -81,6 +84,12 @@ pub(crate) const PARTS: &[Part] = &[
             "--test",
             "fake_seam",
         ],
+        files: None,
+    },
+    Part {
+        name: "the whole chain with the published fake of the Seam API",
+        tools: FAKE_SEAM,
+        run: &["cargo", "test", "--package", "system-tests", "--test", "seam"],
         files: None,
     },
     Part {
@@ -170,11 +179,7 @@ impl Source {
                 pip.args(["-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--upgrade"]);
                 run::checked(pip.arg("--target").arg(python_packages()).arg(package))
             }
-            Self::Npm(package) => {
-                let mut npm = run::program("npm");
-                npm.args(["install", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error"]);
-                run::checked(npm.arg("--prefix").arg(fake_seam::npm_folder()).arg(package))
-            }
+            Self::Npm(package) => setup::npm(package),
         }
     }
 }

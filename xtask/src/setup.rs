@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
-use testbed::{envoy, paths};
+use testbed::{envoy, fake_seam, paths};
 
 use crate::run;
 
@@ -56,6 +56,20 @@ pub(crate) fn components() -> anyhow::Result<()> {
 fn filter(package: &str) -> anyhow::Result<()> {
     announce(&format!("building {package} for Envoy"));
     run::checked(&mut run::cargo(&["build", "--release", "--target", "wasm32-wasip1", "--package", package]))
+}
+
+/// Builds the program `bellhop`. Gives its path.
+pub(crate) fn bellhop() -> anyhow::Result<PathBuf> {
+    announce("building bellhop");
+    run::checked(&mut run::cargo(&["build", "--package", "cli"]))?;
+    Ok(paths::target().join("debug/bellhop"))
+}
+
+/// Installs an npm package (`NAME@VERSION`) into the build folder.
+pub(crate) fn npm(package: &str) -> anyhow::Result<()> {
+    let mut npm = run::program("npm");
+    npm.args(["install", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error"]);
+    run::checked(npm.arg("--prefix").arg(fake_seam::npm_folder()).arg(package))
 }
 
 /// Finds or fetches Envoy.

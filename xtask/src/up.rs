@@ -1,5 +1,6 @@
 //! `cargo xtask up`: Envoy with `envoy.yaml` in front of an upstream that prints. It changes nothing in `envoy.yaml`.
 
+mod directory;
 mod print;
 mod send;
 
@@ -39,9 +40,13 @@ pub(crate) fn run(ports: &Ports) -> anyhow::Result<bool> {
     require_free("Envoy's listener", ports.listener, "--port")?;
     require_free("Envoy's admin page", ports.admin, "--admin-port")?;
     require_free("the upstream", ports.upstream, "--upstream-port")?;
+    if let Some(port) = ports.directory {
+        require_free("the account directory", port, "--directory-port")?;
+    }
     let envoy = setup::gateway(&["plugin"])?;
+    let bellhop = ports.directory.map(|_| setup::bellhop()).transpose()?;
 
-    let bootstrap = Bootstrap::of_repository()
+    let mut bootstrap = Bootstrap::of_repository()
         .context("envoy.yaml cannot be read")?
         .port(LISTENER_PORT, ports.listener)?
         .port(ADMIN_PORT, ports.admin)?
@@ -54,9 +59,22 @@ pub(crate) fn run(ports: &Ports) -> anyhow::Result<bool> {
     })
     .with_context(|| format!("the upstream cannot listen on port {}", ports.upstream))?;
     upstream.forget();
+    let directory = match (ports.directory, &bellhop) {
+        (Some(port), Some(bellhop)) => Some(directory::start(bellhop, port)?),
+        _ => None,
+    };
+    if let Some(directory) = &directory {
+        bootstrap = directory.add_to(bootstrap)?;
+    }
     setup::announce("starting Envoy with envoy.yaml");
-    let mut gateway = Launch::new(envoy, bootstrap.into_text()).flush_interval(FLUSH_INTERVAL).start()?;
+    let mut gateway = Launch::new(envoy, bootstrap.into_text())
+        .flush_interval(FLUSH_INTERVAL)
+        .variable(directory::TOKEN_VARIABLE, directory::TOKEN)
+        .start()?;
     print_invitation(ports, &gateway)?;
+    if let Some(directory) = &directory {
+        println!("{}", directory.invitation(gateway.listener("edge")?));
+    }
 
     let (told, signal) = channel();
     std::thread::spawn(move || {
