@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{members, name};
 
 /// Who depends on whom of ours, development dependencies included. ARCHITECTURE.md says why.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("cli", &["directory", "seam", "testbed"]),
     ("directory", &["directory-api", "event-core", "seam", "testbed"]),
     ("directory-api", &[]),
@@ -17,6 +17,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("plugin", &["directory-api", "event-core"]),
     ("probe-filter", &[]),
     ("seam", &["testbed"]),
+    ("system-tests", &["testbed"]),
     ("testbed", &[]),
     ("xtask", &["testbed"]),
 ];
