@@ -12,12 +12,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Exit codes: 0 done, 1 it failed, 2 the command line is wrong.
+/// The command line.
 #[derive(Parser)]
 #[command(
     name = "bellhop",
     version,
-    about = "The account directory: which connected account owns which device"
+    about = "The account directory: which connected account owns which device",
+    after_help = "Exit codes: 0 done, 1 it failed, 2 the command line is wrong. Standard output is for the answer alone"
 )]
 struct Arguments {
     #[command(subcommand)]

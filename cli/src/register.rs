@@ -2,6 +2,7 @@
 //! be sent again is the directory's to know.
 
 use anyhow::{Context, bail};
+use clap::builder::NonEmptyStringValueParser;
 use directory::registration::{Action, RegisterError, Wanted, known_events, register};
 use directory::{Store, clock};
 use seam::{Limits, Provider, Secret};
@@ -19,7 +20,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "URL")]
     url: String,
     /// The event types; without it, every known one
-    #[arg(long, value_delimiter = ',', value_name = "TYPE,…")]
+    #[arg(long, value_delimiter = ',', value_name = "TYPE,…", value_parser = NonEmptyStringValueParser::new())]
     events: Vec<String>,
     /// The variable with the provider's bearer token, if it wants one
     #[arg(long, value_name = "NAME")]
@@ -36,9 +37,13 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         None => None,
     };
     let events = if arguments.events.is_empty() { known_events() } else { arguments.events };
-    let provider = Provider::try_new(&arguments.provider, token.as_ref(), Limits::default())?;
-    let provider_url = arguments.provider.trim_end_matches('/').to_owned();
-    let wanted = Wanted { provider_url, url: arguments.url, events };
+    let provider = client(&arguments.provider, token.as_ref())?;
+    let known = known_events();
+    let unknown: Vec<_> = events.iter().filter(|it| !known.contains(it)).map(String::as_str).collect();
+    if !unknown.is_empty() {
+        eprintln!("warning: the filter does not know {}", unknown.join(", "));
+    }
+    let wanted = Wanted { url: arguments.url, events };
     let store = Store::open(config.database.expose(), config.store_limits()).await?;
     let done = register(&store, &provider, &wanted, arguments.anew, clock::now_ms()).await;
     store.close().await;
@@ -53,11 +58,15 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Action::Found => "registered earlier",
         Action::Unchanged => "unchanged",
     };
-    println!("{what}: {} ({})", done.registration.webhook_id, done.registration.status);
+    println!("{what}: {} ({})", done.registration.webhook_id, done.registration.status.escape_debug());
     if !done.left_out.is_empty() {
         eprintln!("warning: the provider does not deliver {}", done.left_out.join(", "));
     }
     Ok(())
+}
+
+fn client(address: &str, token: Option<&Secret>) -> anyhow::Result<Provider> {
+    Provider::try_new(address, token, Limits::default()).context("--provider or its token cannot be used")
 }
 
 #[derive(clap::Args)]
@@ -78,21 +87,21 @@ pub(crate) async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     let mut registrations = store.registrations().await?;
     store.close().await;
     if let Some(provider) = &arguments.provider {
-        registrations.retain(|it| it.provider_url == provider.trim_end_matches('/'));
+        let provider = client(provider, None)?;
+        registrations.retain(|it| it.provider_url == provider.address());
     }
     if !arguments.as_plugin_events {
         for it in registrations {
             let id = if it.webhook_id.is_empty() { "-" } else { &it.webhook_id };
-            println!("{}\t{}\t{id}\t{}\t{}", it.provider_url, it.url, it.status, it.events.join(","));
+            // What the provider has said does not move the cursor.
+            let (status, events) = (it.status.escape_debug(), it.events.join(","));
+            println!("{}\t{}\t{id}\t{status}\t{}", it.provider_url, it.url, events.escape_debug());
         }
         return Ok(());
     }
     match registrations.as_slice() {
         // A flow sequence: both JSON and YAML.
-        [one] => println!(
-            "\"events\": [{}]",
-            one.events.iter().map(|it| format!("\"{it}\"")).collect::<Vec<_>>().join(", ")
-        ),
+        [one] => println!("\"events\": {}", serde_json::to_string(&one.events)?),
         [] => bail!("nothing is registered"),
         _ => bail!("several are registered: choose one with --provider"),
     }

@@ -4,6 +4,7 @@
 //! or not; the next run then looks at the provider's list before it asks again.
 
 use seam::{Error, Provider, ProviderWebhook};
+use url::Url;
 
 use crate::store::{Registration, Store, StoreError};
 
@@ -16,8 +17,6 @@ const REFUSED: &str = "refused";
 /// What is to be registered where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// The address of the provider's API.
-    pub provider_url: String,
     /// Where it shall deliver. One URL an environment, never one a user or an account.
     pub url: String,
     /// The event types.
@@ -51,6 +50,9 @@ pub enum Action {
 /// Why nothing was registered.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
+    /// What shall be registered is no address that a provider can deliver to.
+    #[error("the address to deliver to has to be a URL of http or https, without a user and a fragment")]
+    Url,
     /// The provider did not do it.
     #[error("the provider did not register the URL")]
     Provider(#[from] Error),
@@ -85,8 +87,9 @@ pub async fn register(
     let mut events = wanted.events.clone();
     events.sort_unstable();
     events.dedup();
-    let run = Run { store, provider, wanted, events, now };
-    let stored = store.registration(&wanted.provider_url, &wanted.url).await?;
+    let url = delivery_url(&wanted.url).ok_or(RegisterError::Url)?;
+    let stored = store.registration(provider.address(), &url).await?;
+    let run = Run { store, provider, url, events, now };
     match stored {
         None => run.create().await,
         Some(stored) if stored.webhook_id.is_empty() && (anew || stored.status == REFUSED) => {
@@ -100,10 +103,18 @@ pub async fn register(
     }
 }
 
+/// Written always the same way, so that no other spelling registers it a second time.
+fn delivery_url(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let can_deliver = matches!(url.scheme(), "http" | "https") && url.fragment().is_none();
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    (can_deliver && !has_user).then(|| url.to_string())
+}
+
 struct Run<'r> {
     store: &'r Store,
     provider: &'r Provider,
-    wanted: &'r Wanted,
+    url: String,
     events: Vec<String>,
     now: i64,
 }
@@ -111,7 +122,7 @@ struct Run<'r> {
 impl Run<'_> {
     async fn create(&self) -> Result<Registered, RegisterError> {
         self.put("", ASKED, Vec::new()).await?;
-        match self.provider.register(&self.wanted.url, &self.events).await {
+        match self.provider.register(&self.url, &self.events).await {
             Ok(webhook) => self.keep(webhook, Action::Created).await,
             Err(error) => {
                 if is_refusal(&error) {
@@ -123,7 +134,7 @@ impl Run<'_> {
     }
 
     async fn update(&self, webhook_id: &str) -> Result<Registered, RegisterError> {
-        match self.provider.update(webhook_id, &self.wanted.url, &self.events).await {
+        match self.provider.update(webhook_id, &self.url, &self.events).await {
             Ok(webhook) => self.keep(webhook, Action::Updated).await,
             Err(error @ (Error::NotFound { .. } | Error::Refused { status: 404 | 410, .. })) => {
                 // Somebody has deleted it there, or the provider knows no `PUT`. Its list tells.
@@ -137,7 +148,7 @@ impl Run<'_> {
     /// Our URL in the provider's list.
     async fn listed(&self) -> Result<Option<ProviderWebhook>, RegisterError> {
         let list = self.provider.list().await.map_err(RegisterError::Uncertain)?;
-        Ok(list.into_iter().find(|it| it.url.as_deref() == Some(self.wanted.url.as_str())))
+        Ok(list.into_iter().find(|it| it.url.as_deref() == Some(self.url.as_str())))
     }
 
     async fn find(&self) -> Result<Registered, RegisterError> {
@@ -161,8 +172,8 @@ impl Run<'_> {
         events: Vec<String>,
     ) -> Result<Registration, StoreError> {
         let registration = Registration {
-            provider_url: self.wanted.provider_url.clone(),
-            url: self.wanted.url.clone(),
+            provider_url: self.provider.address().to_owned(),
+            url: self.url.clone(),
             webhook_id: webhook_id.to_owned(),
             status: status.to_owned(),
             events,

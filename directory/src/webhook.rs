@@ -3,7 +3,7 @@
 mod hint;
 mod signature;
 
-pub use hint::{Hint, NoHint, Origin, Reason};
+pub use hint::{Hint, NoHint, Reason};
 pub use signature::{BadSecret, Signatures, Unverified};
 
 use crate::store::{Connection, NewAccount, Store, StoreError};

@@ -26,7 +26,7 @@ impl Setting {
         let provider_url = format!("http://{}", self.provider.address());
         let client = Provider::try_new(&provider_url, None, seam::Limits::default()).unwrap();
         let events = events.iter().map(|it| (*it).to_owned()).collect();
-        let wanted = Wanted { provider_url, url: URL.to_owned(), events };
+        let wanted = Wanted { url: URL.to_owned(), events };
         register(&self.store, &client, &wanted, anew, 1).await
     }
 

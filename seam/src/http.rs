@@ -105,6 +105,11 @@ impl Http {
         Ok(Self { client, base: url.as_str().trim_end_matches('/').to_owned(), limits })
     }
 
+    /// The address that routes are added to: always the same for the same server, without a slash at the end.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Sends one request and reads its answer to the end. `path` begins with `/`.
     pub(crate) async fn send(
         &self,

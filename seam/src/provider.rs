@@ -44,6 +44,12 @@ impl Provider {
         Ok(Self { http: Http::try_new(address, token, limits)? })
     }
 
+    /// The address, always written the same way for the same provider, without a slash at the end.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.http.base()
+    }
+
     /// Registers a URL for these event types. Registering a URL again makes a second webhook with most providers.
     ///
     /// # Errors

@@ -33,15 +33,6 @@ pub enum Reason {
     DevicesChanged,
 }
 
-/// Where a hint comes from, for metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// A webhook.
-    Webhook,
-    /// The redirect at the end of a Connect Webview.
-    Redirect,
-}
-
 /// Why a signed body is no hint.
 #[derive(Debug, thiserror::Error)]
 pub enum NoHint {

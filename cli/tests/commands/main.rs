@@ -1,54 +1,14 @@
 //! The program from outside: exit codes, messages, files. What the directory answers is tested there.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
+mod connect;
+mod folder;
+mod help;
+mod register;
 
 use testbed::http1;
 use testbed::service::Service;
 
-/// A folder of its own, with a configuration in it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static N_MADE: AtomicU32 = AtomicU32::new(0);
-        let number = N_MADE.fetch_add(1, Ordering::Relaxed);
-        let name = format!("cli-{}-{number}", std::process::id());
-        let folder = Self(testbed::paths::scratch().unwrap().join(name));
-        std::fs::create_dir_all(&folder.0).unwrap();
-        let database = folder.0.join("directory.db").display().to_string();
-        let config = format!(
-            "listen = '127.0.0.1:0'\ndatabase = 'sqlite:{database}'\ntokens = [{{ env = 'DIRECTORY_TOKEN' }}]\n"
-        );
-        folder.write("directory.toml", &config);
-        folder
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        let file = self.0.join(name);
-        std::fs::write(&file, text).unwrap();
-        file
-    }
-
-    fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bellhop"));
-        command.arg(name).arg("--config").arg(self.0.join("directory.toml"));
-        command.env("DIRECTORY_TOKEN", "a-token-of-the-tests").env_remove("RUST_LOG");
-        command
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What stays lies in the build folder.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn failure(output: &Output) -> (Option<i32>, String) {
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
+use crate::folder::{Folder, failure};
 
 #[test]
 fn what_is_imported_is_exported() {
