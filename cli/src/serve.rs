@@ -27,6 +27,6 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    service.run(listener, end).await?;
+    service.run(listener, end).await;
     Ok(())
 }

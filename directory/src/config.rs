@@ -32,6 +32,9 @@ const LINKS_PER_SOURCE: RangeInclusive<u64> = 0..=100_000_000;
 const LINKS_DAYS: RangeInclusive<u64> = 1..=3650;
 const CONNECTIONS: RangeInclusive<u64> = 1..=64;
 const REQUESTS: RangeInclusive<u64> = 1..=100_000;
+const CLIENT_CONNECTIONS: RangeInclusive<u64> = 1..=100_000;
+/// A process gets 1,024 files unless told otherwise; the database and the API need some.
+const CLIENT_CONNECTIONS_DEFAULT: u64 = 768;
 
 /// A configuration that is in order.
 #[derive(Clone, Debug)]
@@ -44,6 +47,8 @@ pub struct Config {
     pub database: Secret,
     /// How many connections the database gets.
     pub connections: NonZeroU32,
+    /// How many connections of clients there are at a time; more wait.
+    pub client_connections: usize,
     /// How many requests run at a time; others are told to come again.
     pub requests: usize,
     /// What callers authenticate with.
@@ -88,6 +93,7 @@ impl Config {
     pub fn from_toml(text: &str, environment: Environment<'_>) -> Result<Self, ConfigError> {
         let value = reader::parse(text)?;
         let root = Node::root(&value, environment).object(&[
+            "client_connections",
             "connections",
             "database",
             "links",
@@ -109,6 +115,12 @@ impl Config {
             public_url: root.optional("public_url").map(|node| node.url()).transpose()?,
             database: root.required("database")?.secret()?,
             connections: u32::try_from(connections).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN),
+            client_connections: usize::try_from(root.number_or(
+                "client_connections",
+                CLIENT_CONNECTIONS,
+                CLIENT_CONNECTIONS_DEFAULT,
+            )?)
+            .unwrap_or(1),
             requests: usize::try_from(root.number_or("requests", REQUESTS, 1024)?).unwrap_or(1024),
             tokens: tokens(&root.required("tokens")?)?,
             seam: root.optional("seam").map(|node| Seam::read(&node)).transpose()?,
@@ -193,6 +205,7 @@ mod tests {
         let config = read(LEAST).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8090");
         assert_eq!((config.connections.get(), config.requests), (4, 1024));
+        assert_eq!(config.client_connections, 768);
         assert_eq!(config.links, Links { max_per_source: 1_000_000, days: 180 });
         assert!(config.seam.is_none() && config.public_url.is_none());
     }
@@ -206,6 +219,7 @@ mod tests {
             database = { env = "TOKEN" }
             connections = 8
             requests = 16
+            client_connections = 32
             tokens = [{ env = "TOKEN" }, "0123456789abcdef"]
             [seam]
             url = "http://127.0.0.1:8094"
@@ -223,6 +237,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.tokens[0].expose(), "from-the-environment");
+        assert_eq!((config.connections.get(), config.requests, config.client_connections), (8, 16, 32));
         let seam = config.seam.unwrap();
         assert_eq!((seam.resync.as_secs(), seam.webhook_secrets.len()), (60, 2));
         let of = |provider| config.sources.of([Some(provider)]).unwrap();

@@ -10,6 +10,7 @@
 //! | keeping accounts as the Seam API has them | [`sync`], [`sources`] |
 //! | asking providers to deliver | [`registration`] |
 //! | the side that faces Seam, as one part of the service | [`seam_side`] |
+//! | connections and their bounds | [`serving`] |
 //! | running it all | [`service`] |
 
 pub mod clock;
@@ -20,6 +21,7 @@ pub mod registration;
 pub mod routes;
 pub mod seam_side;
 pub mod service;
+pub mod serving;
 pub mod sources;
 pub mod store;
 pub mod sync;

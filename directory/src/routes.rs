@@ -46,11 +46,12 @@ pub(crate) fn router(app: App) -> Router {
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), authenticate));
     // Whoever comes here shows what it may otherwise: nothing at all, or a signature.
     let open = OpenApiRouter::new()
-        .routes(routes!(health::health))
-        .routes(routes!(health::ready))
         .routes(routes!(connected::connected))
-        .routes(routes!(webhooks::receive));
-    let described = OpenApiRouter::with_openapi(openapi::frame()).merge(authenticated).merge(open);
+        .routes(routes!(webhooks::receive))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&app), leave_room));
+    let health = OpenApiRouter::new().routes(routes!(health::health)).routes(routes!(health::ready));
+    let frame = OpenApiRouter::with_openapi(openapi::frame());
+    let described = frame.merge(authenticated).merge(open).merge(health);
     let (router, document) = described.split_for_parts();
     router
         .fallback(async || Problem::new(Kind::RouteUnknown, "no route has this path"))
@@ -82,6 +83,18 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
 }
 
+/// Bounds how many requests of strangers run: a body that comes slowly keeps its place for as long as it may.
+async fn leave_room(State(app): State<App>, request: Request, next: Next) -> Response {
+    match app.strangers.try_acquire() {
+        Ok(_permit) => next.run(request).await,
+        Err(_) => overloaded(),
+    }
+}
+
+fn overloaded() -> Response {
+    Problem::new(Kind::Overloaded, "come again in a moment").into_response()
+}
+
 /// Bounds how many requests run and for how long, and counts them.
 async fn bound(State(app): State<App>, request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -89,7 +102,7 @@ async fn bound(State(app): State<App>, request: Request, next: Next) -> Response
     // Health tells whether the process lives: it must answer under load too.
     let is_health = route == Some("/health");
     let response = match app.room.try_acquire() {
-        Err(_) if !is_health => Problem::new(Kind::Overloaded, "come again in a moment").into_response(),
+        Err(_) if !is_health => overloaded(),
         permit => {
             let answer = tokio::time::timeout(PATIENCE, next.run(request)).await;
             drop(permit);

@@ -10,10 +10,14 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::metrics::Metrics;
 use crate::seam_side::{SeamSide, SeamSideError};
+use crate::serving::{self, Bounds};
 use crate::{Config, Store, StoreError, clock, routes};
 
 /// How often old links are looked for.
 const LINKS_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// One in so many requests at a time can be a stranger's.
+const STRANGERS: usize = 4;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -28,6 +32,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// A request that runs holds one.
     pub(crate) room: Arc<Semaphore>,
+    /// So does each of them that shows no token, of fewer: strangers leave room for the others.
+    pub(crate) strangers: Arc<Semaphore>,
     /// Where accounts come from, if they are not only imported.
     pub(crate) seam: Option<SeamSide>,
 }
@@ -41,7 +47,7 @@ pub struct Service {
     app: App,
 }
 
-/// Why the service ended.
+/// Why there is no service.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// The database cannot be used.
@@ -50,9 +56,6 @@ pub enum ServiceError {
     /// The side that faces Seam cannot be set up.
     #[error(transparent)]
     Seam(#[from] SeamSideError),
-    /// The network failed.
-    #[error("cannot listen")]
-    Listen(#[from] std::io::Error),
 }
 
 impl Service {
@@ -63,10 +66,11 @@ impl Service {
     pub async fn new(config: Config) -> Result<Self, ServiceError> {
         let store = Store::open(config.database.expose(), config.store_limits()).await?;
         let room = Arc::new(Semaphore::new(config.requests));
+        let strangers = Arc::new(Semaphore::new(config.requests.div_ceil(STRANGERS)));
         let metrics = Metrics::default();
         let side = |seam| SeamSide::try_new(seam, &config.sources, &store, &metrics.sync);
         let seam = config.seam.as_ref().map(side).transpose()?;
-        Ok(Self { app: Arc::new(Shared { store, config, metrics, room, seam }) })
+        Ok(Self { app: Arc::new(Shared { store, config, metrics, room, strangers, seam }) })
     }
 
     /// What every route shares.
@@ -80,15 +84,8 @@ impl Service {
         routes::router(self.app())
     }
 
-    /// Answers until `end` is done, then lets the requests that run end.
-    ///
-    /// # Errors
-    /// If the network fails.
-    pub async fn run(
-        self,
-        listener: TcpListener,
-        end: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), ServiceError> {
+    /// Answers until `end` is done, then lets the requests and sync jobs that run end, within bounds.
+    pub async fn run(self, listener: TcpListener, end: impl Future<Output = ()> + Send + 'static) {
         let router = self.router();
         let chores = tokio::spawn(forget_old_links(self.app()));
         let (stop, stopped) = watch::channel(());
@@ -102,7 +99,8 @@ impl Service {
             end.await;
             drop(stop);
         });
-        let result = axum::serve(listener, router).with_graceful_shutdown(until_stopped(stopped)).await;
+        let bounds = Bounds::new(self.app.config.client_connections);
+        serving::serve(listener, router, bounds, until_stopped(stopped)).await;
         ending.abort();
         chores.abort();
         // It was told to end, or never panics.
@@ -113,7 +111,6 @@ impl Service {
             tracing::error!(%error, "the sync worker broke off");
         }
         self.app.store.close().await;
-        Ok(result?)
     }
 }
 

@@ -368,6 +368,27 @@ async fn more_requests_than_configured_are_told_to_come_again() {
     assert_eq!(service.get("/v1/accounts/one").await.status, StatusCode::OK);
 }
 
+#[tokio::test]
+async fn strangers_leave_room_for_those_who_show_a_token() {
+    let service = Running::with(&format!("requests = 8\n{SEAM}")).await;
+    let (sender, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let headers = "authorization: none\ncontent-type: application/json";
+    let mut slow = tokio::task::JoinSet::new();
+    for _ in 0..2 {
+        let body = Body::new(Endless(sender.clone()));
+        let request = request("POST", "/webhooks/seam", headers).body(body).unwrap();
+        slow.spawn(service.service.router().oneshot(request));
+        asked.recv().await.unwrap();
+    }
+    let third =
+        service.send(request("POST", "/webhooks/seam", headers).body(Body::from("{}")).unwrap()).await;
+    assert_eq!(third.json()["type"], "urn:bellhop:problem:overloaded");
+    assert_eq!(service.get("/v1/accounts/one").await.status, StatusCode::OK);
+    slow.shutdown().await;
+    let next = service.send(request("POST", "/webhooks/seam", headers).body(Body::from("{}")).unwrap()).await;
+    assert_eq!(next.status, StatusCode::UNAUTHORIZED);
+}
+
 /// Says when it is asked, and gives nothing.
 struct Endless(tokio::sync::mpsc::UnboundedSender<()>);
 

@@ -23,10 +23,11 @@ const ARROWS: [(&str, &[&str]); 14] = [
 ];
 
 /// Each of these foreign crates is named by its owners only: one crate per foreign API.
-const OWNERS: [(&str, &[&str]); 8] = [
+const OWNERS: [(&str, &[&str]); 9] = [
     ("axum", &["directory"]),
     ("clap", &["cli"]),
     ("h2", &["testbed"]),
+    ("hyper", &["directory"]),
     ("lexopt", &["xtask"]),
     ("reqwest", &["seam"]),
     ("sqlx", &["directory"]),
