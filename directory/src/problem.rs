@@ -168,8 +168,8 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        // The driver's error can name values: its kind is enough for the log.
-        tracing::error!(kind = %error, "the store failed");
+        // The driver's own error can name values.
+        tracing::error!(%error, cause = error.cause(), "the store failed");
         Self::new(Kind::Unavailable, "the database does not answer")
     }
 }

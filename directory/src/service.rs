@@ -129,7 +129,7 @@ async fn forget_old_links(app: App) {
         timer.tick().await;
         match app.store.expire_links(clock::now_ms() - days * DAY_MS).await {
             Ok(n_gone) => tracing::debug!(n_gone, "forgot old links"),
-            Err(error) => tracing::error!(%error, "could not forget old links"),
+            Err(error) => tracing::error!(%error, cause = error.cause(), "could not forget old links"),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod batch;
+mod cause;
 mod export;
 mod import;
 mod inventory;

@@ -188,7 +188,7 @@ impl Syncer {
                 Ok(Step::Done) => {}
                 Ok(Step::Superseded) => return,
                 // The next sign may come through. The job itself meets the same error, and ends.
-                Err(error) => tracing::warn!(%error, "a sync job could not be kept"),
+                Err(error) => tracing::warn!(%error, cause = error.cause(), "a sync job could not be kept"),
             }
         }
     }

@@ -13,6 +13,12 @@ mod database {
     /// Another machine may hold a job, so that its lease has to end.
     pub(crate) const HAS_ONE_PROCESS: bool = false;
 
+    /// What it says of a table that is not there: a message of this kind could name values.
+    pub(crate) const NO_TABLE: &str = "code 42P01";
+
+    /// What it says of a database that is not there.
+    pub(crate) const NO_DATABASE: &str = "code 3D000: database \"absent\" does not exist";
+
     /// How many random lives the directory leads here. Each has a database of its own, which takes its time.
     pub(crate) const N_LIVES: u32 = 32;
 
@@ -30,6 +36,12 @@ mod database {
             *shared = Arc::downgrade(&server);
             drop(shared);
             Self { url: server.database().unwrap(), _server: server }
+        }
+
+        /// The address of a database that is not there.
+        pub(crate) fn absent_url(&self) -> String {
+            let (server, _) = self.url.rsplit_once('/').unwrap();
+            format!("{server}/absent")
         }
 
         pub(crate) fn url(&self) -> String {

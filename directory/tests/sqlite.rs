@@ -12,6 +12,12 @@ mod database {
     /// Whether an ended process leaves nothing for the next one to wait for: nobody else can be using the file.
     pub(crate) const HAS_ONE_PROCESS: bool = true;
 
+    /// What it says of a table that is not there.
+    pub(crate) const NO_TABLE: &str = "code 1: no such table: registrations";
+
+    /// What it says of a database that cannot be.
+    pub(crate) const NO_DATABASE: &str = "code 14: unable to open database file";
+
     /// How many random lives the directory leads here.
     pub(crate) const N_LIVES: u32 = 96;
 
@@ -31,6 +37,11 @@ mod database {
 
         pub(crate) fn url(&self) -> String {
             format!("sqlite:{}", self.0.display())
+        }
+
+        /// The address of a database that cannot be.
+        pub(crate) fn absent_url(&self) -> String {
+            format!("{}/absent", self.url())
         }
 
         fn remove(&self) {

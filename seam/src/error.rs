@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use serde_json::error::Category;
+
 /// Why a call gave no answer. No variant holds a secret, and none holds text of the answer but the API's own error type.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -46,7 +48,7 @@ pub enum Error {
     Malformed {
         /// What is wrong with it. Nothing of the body.
         what: &'static str,
-        /// Where JSON parsing stopped, if that was it.
+        /// What JSON parsing stopped at, if that was it. Nothing of the body.
         #[source]
         source: Option<Box<dyn StdError + Send + Sync>>,
     },
@@ -114,10 +116,49 @@ impl Error {
     }
 
     pub(crate) fn malformed_json(what: &'static str, source: serde_json::Error) -> Self {
-        Self::Malformed { what, source: Some(Box::new(source)) }
+        Self::Malformed { what, source: Some(without_values(&source).into()) }
     }
 
     pub(crate) fn transport(error: reqwest::Error) -> Self {
         Self::Transport { timed_out: error.is_timeout(), source: Box::new(error.without_url()) }
+    }
+}
+
+/// What the parser says, without the value that it says it of.
+fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!("line {}, column {}", error.line(), error.column());
+    match error.classify() {
+        // It names a member of ours.
+        Category::Data if text.starts_with("missing field") => text,
+        // A value that was parsed already has no place.
+        Category::Data if error.line() == 0 => "a value is not of its type".to_owned(),
+        Category::Data => format!("a value is not of its type ({place})"),
+        Category::Syntax | Category::Eof | Category::Io => format!("not JSON ({place})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, from_slice, from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_is_malformed_is_said_without_its_value() {
+        let type_of = |value: Value| from_value::<crate::ConnectWebview>(value).unwrap_err();
+        for (error, said) in [
+            (from_slice::<Value>(b"property-456").unwrap_err(), "not JSON (line 1, column 1)"),
+            (
+                from_slice::<u8>(b"\"property-456\"").unwrap_err(),
+                "a value is not of its type (line 1, column 14)",
+            ),
+            (type_of(json!("property-456")), "a value is not of its type"),
+            (type_of(json!({ "customer_key": "property-456" })), "missing field `connect_webview_id`"),
+        ] {
+            let error = Error::malformed_json("the object", error);
+            assert_eq!(error.source().unwrap().to_string(), said);
+            assert!(!format!("{error:?}").contains("456"), "{error:?}");
+        }
     }
 }

@@ -123,6 +123,5 @@ fn between(now: i64, then: i64) -> Duration {
 }
 
 fn complain(error: &StoreError) {
-    let source = std::error::Error::source(error).map(tracing::field::display);
-    tracing::error!(%error, source, "the sync worker cannot use the database");
+    tracing::error!(%error, cause = error.cause(), "the sync worker cannot use the database");
 }

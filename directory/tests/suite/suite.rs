@@ -1,6 +1,7 @@
 //! What the directory does on every database. It does not name one: `database` beside it gives a new one to each test.
 
 mod accounts;
+mod cause;
 mod import;
 mod jobs;
 mod links;
