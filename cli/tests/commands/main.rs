@@ -5,8 +5,11 @@ mod folder;
 mod help;
 mod register;
 
+use std::process::Command;
+
 use testbed::http1;
 use testbed::service::Service;
+use testbed::upstream::{Answer, Upstream};
 
 use crate::folder::{Folder, failure};
 
@@ -53,5 +56,21 @@ fn the_service_says_where_it_listens_and_ends_in_order() {
     let request = testbed::message::Request::new("GET", "/ready");
     let answer = http1::send(address, &request).unwrap();
     assert_eq!(answer.status, 200);
+    assert!(service.stop().unwrap().success());
+}
+
+#[test]
+fn a_service_that_is_told_to_end_gives_back_the_jobs_that_it_cannot_end() {
+    let api = Upstream::start_with(0, |_| Answer::Hang).unwrap();
+    let folder = Folder::with(&format!(
+        "[seam]\nurl = 'http://{}'\napi_key = 'key'\nwebhook_secrets = ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw']\n",
+        api.address()
+    ));
+    let mut service = Service::start("cli-serve", folder.command("serve")).unwrap();
+    // It looks for accounts, and gets no answer.
+    assert_eq!(api.wait_for(1).unwrap()[0].path, "/connected_accounts/list");
+    let asked = Command::new("kill").arg(service.pid().to_string()).status().unwrap();
+    assert!(asked.success());
+    service.wait_for(|output| output.contains("sync jobs were given back n_jobs=1").then_some(())).unwrap();
     assert!(service.stop().unwrap().success());
 }
