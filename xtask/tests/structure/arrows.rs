@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{members, name};
 
 /// Who depends on whom of ours, development dependencies included. ARCHITECTURE.md says why.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("cli", &["directory", "seam", "testbed"]),
     ("directory", &["directory-api", "event-core", "seam", "testbed"]),
     ("directory-api", &[]),
     ("edge-tests", &["event-core", "testbed"]),
     ("envoy-sim", &[]),
     ("event-core", &[]),
+    ("fuzz", &["event-core"]),
     ("host-tests", &["directory-api", "envoy-sim", "event-core", "testbed"]),
     ("minimal-filter", &[]),
     ("plugin", &["directory-api", "event-core"]),
