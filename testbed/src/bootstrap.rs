@@ -102,7 +102,9 @@ impl Bootstrap {
             }
             None => return Err(NotOnce { wanted: begin.to_owned(), n_found: 0 }),
         };
-        let cluster = commented.replace("    #", "    ");
+        // Comments inside the cluster stay comments.
+        let cluster: String =
+            commented.split_inclusive('\n').map(|line| line.replacen("    #", "    ", 1)).collect();
         self.replace_once(&commented, &cluster)?.port(DIRECTORY_PORT, port)
     }
 
