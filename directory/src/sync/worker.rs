@@ -37,7 +37,7 @@ impl Worker {
         Self { syncer, wake, paused_until: 0 }
     }
 
-    /// Runs until `stop` comes. Jobs that run then get [`LAST_WAIT`]; what is left is dropped and given back, so that the next
+    /// Runs until `stop` comes. Jobs that run then get three seconds; what is left is dropped and given back, so that the next
     /// process takes it at once.
     pub async fn run(mut self, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
