@@ -52,9 +52,7 @@ impl Directory {
 
     fn serve(&mut self) {
         let mut service = Service::start("bellhop", self.command("serve")).unwrap();
-        let address =
-            |output: &str| output.lines().find_map(|it| it.strip_prefix("listening on ")?.parse().ok());
-        self.address = service.wait_for(address).unwrap();
+        self.address = service.wait_for_value("listening on ").unwrap();
         self.service = Some(service);
     }
 

@@ -1,10 +1,8 @@
-//! The filters and Envoy: built or fetched once per process. It does not run them.
+//! The filters that an edge can run. It does not run them.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::path::PathBuf;
 
-use testbed::{envoy, paths};
+use testbed::build;
 
 use crate::BoxError;
 
@@ -33,39 +31,11 @@ impl Filter {
     /// # Errors
     /// When it cannot be built.
     pub fn module(self) -> Result<PathBuf, BoxError> {
-        static BUILT: [OnceLock<Result<(), String>>; 3] = [const { OnceLock::new() }; 3];
-        let (slot, name) = match self {
-            Self::Bellhop => (&BUILT[0], "bellhop_plugin"),
-            Self::Minimal => (&BUILT[1], "minimal_filter"),
-            Self::Probe => (&BUILT[2], "probe_filter"),
+        let name = match self {
+            Self::Bellhop => "bellhop_plugin",
+            Self::Minimal => "minimal_filter",
+            Self::Probe => "probe_filter",
         };
-        slot.get_or_init(|| build(self.package())).clone()?;
-        Ok(paths::module(name))
+        Ok(build::filter(self.package(), name)?)
     }
-}
-
-/// Envoy, fetched into the build folder if there is none.
-///
-/// # Errors
-/// When there is none and none can be fetched.
-pub fn envoy() -> Result<&'static Path, BoxError> {
-    static ENVOY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let found = ENVOY.get_or_init(|| {
-        envoy::find_or_fetch(&mut |step| eprintln!("{step}")).map_err(|error| error.to_string())
-    });
-    Ok(found.as_ref().map_err(Clone::clone)?)
-}
-
-/// Builds a filter as `cargo xtask` does. cargo does nothing when it is up to date.
-fn build(package: &str) -> Result<(), String> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "--target", "wasm32-wasip1", "--package", package])
-        .current_dir(paths::repository())
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("cargo cannot be run to build {package}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("{package} cannot be built:\n{}", String::from_utf8_lossy(&output.stderr)))
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use testbed::bootstrap::{Bootstrap, UPSTREAM_PORT};
 use testbed::gateway::Launch;
-use testbed::paths;
 use testbed::upstream::{Answer, ClosedPort, Received, Upstream};
+use testbed::{envoy, paths};
 
 use crate::BoxError;
 use crate::edge::Edge;
-use crate::filters::{self, Filter};
+use crate::filters::Filter;
 
 /// Lines of the access log come soon enough to be waited for.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(20);
@@ -75,7 +75,7 @@ impl Setup {
     /// When Envoy does not start.
     pub fn launch(&self, upstream_ports: &[u16]) -> Result<Launch, BoxError> {
         let text = self.text(upstream_ports)?;
-        Ok(Launch::new(filters::envoy()?, text).flush_interval(FLUSH_INTERVAL))
+        Ok(Launch::new(envoy::shared()?, text).flush_interval(FLUSH_INTERVAL))
     }
 
     /// Starts with one upstream that answers 200.

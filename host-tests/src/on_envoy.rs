@@ -3,8 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
@@ -92,20 +91,6 @@ impl Script {
     }
 }
 
-/// The program, found or fetched once a process.
-///
-/// # Errors
-/// When there is none and none can be fetched.
-pub fn program() -> Result<&'static PathBuf> {
-    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    PROGRAM
-        .get_or_init(|| {
-            envoy::find_or_fetch(&mut |step| eprintln!("{step}")).map_err(|error| error.to_string())
-        })
-        .as_ref()
-        .map_err(|error| anyhow::anyhow!("{error}"))
-}
-
 impl Edge {
     /// The edge of `envoy.yaml` with another plugin configuration.
     pub fn with_configuration(configuration: impl Into<String>) -> Self {
@@ -147,7 +132,7 @@ impl Edge {
         let of_directory = directory::Script::default();
         let directory = of_directory.serve()?;
         let bootstrap = self.bootstrap(port, directory.port())?;
-        let gateway = Launch::new(program()?, bootstrap).start().context("the edge does not start")?;
+        let gateway = Launch::new(envoy::shared()?, bootstrap).start().context("the edge does not start")?;
         let address = gateway.listener("edge")?;
         Ok(Running { gateway, address, upstream, script, directory, of_directory, _closed: closed })
     }

@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use host_tests::{filters, headers, on_envoy};
+use host_tests::{filters, headers};
 use serde_json::{Value, json};
 use testbed::PATIENCE;
 use testbed::gateway::{Gateway, Launch};
 use testbed::http1::Connection;
 use testbed::message::Response;
-use testbed::paths;
 use testbed::upstream::{Answer, ClosedPort, Received, Upstream};
+use testbed::{envoy, paths};
 
 /// How many Envoys run at a time.
 const AT_ONCE: usize = 2;
@@ -198,7 +198,7 @@ fn bootstrap(case: &Value, servers: &Servers) -> Result<Value> {
 fn replay(case: &Value) -> Result<()> {
     let servers = Servers::start()?;
     let bootstrap = bootstrap(case, &servers)?.to_string();
-    let launch = Launch::new(on_envoy::program()?, bootstrap).log_level("info");
+    let launch = Launch::new(envoy::shared()?, bootstrap).log_level("info");
     let gateway = launch.start()?;
     let address = gateway.listener("probe")?;
     let wanted: Vec<&str> = texts(&case["log"]);

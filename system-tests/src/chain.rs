@@ -8,10 +8,10 @@ use testbed::bootstrap::Bootstrap;
 use testbed::gateway::{Gateway, Launch};
 use testbed::message::{Request, Response};
 use testbed::upstream::{Received, Upstream};
-use testbed::{PATIENCE, http1};
+use testbed::{PATIENCE, build, envoy, http1};
 
+use crate::BoxError;
 use crate::directory::{Directory, Settings, TOKEN};
-use crate::{BoxError, programs};
 
 /// The path of the source that anyone can post to.
 pub const OPEN: &str = "/provider_events";
@@ -39,7 +39,7 @@ impl Chain {
     /// # Errors
     /// When a part does not start.
     pub fn start(settings: &Settings, fresh_s: u64) -> Result<Self, BoxError> {
-        programs::filter()?;
+        build::filter("plugin", "bellhop_plugin")?;
         let directory = Directory::start(settings)?;
         let upstream = Upstream::start()?;
         let bootstrap = Bootstrap::of_repository()?
@@ -50,7 +50,7 @@ impl Chain {
                 "environment_variables: { host_env_keys: [DIRECTORY_TOKEN] }",
             )?
             .plugin_configuration(&configuration(fresh_s))?;
-        let gateway = Launch::new(programs::envoy()?, bootstrap.into_text())
+        let gateway = Launch::new(envoy::shared()?, bootstrap.into_text())
             .variable("DIRECTORY_TOKEN", TOKEN)
             .start()?;
         let edge = gateway.listener("edge")?;

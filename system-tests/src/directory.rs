@@ -10,9 +10,9 @@ use std::time::Instant;
 use serde_json::Value;
 use testbed::message::{Request, Response};
 use testbed::service::Service;
-use testbed::{PATIENCE, http1, paths};
+use testbed::{PATIENCE, build, http1, paths};
 
-use crate::{BoxError, programs, webhook};
+use crate::{BoxError, webhook};
 
 /// The bearer token of the chain.
 pub const TOKEN: &str = "a-token-of-the-tests";
@@ -59,12 +59,10 @@ impl Directory {
     /// # Errors
     /// When it does not start.
     pub fn run(&mut self) -> Result<(), BoxError> {
-        let mut command = Command::new(programs::bellhop()?);
+        let mut command = Command::new(bellhop()?);
         command.arg("serve").arg("--config").arg(self.configuration()).current_dir(&self.folder);
         let mut service = Service::start("bellhop", command)?;
-        self.address = service.wait_for(|output| {
-            output.lines().find_map(|line| line.strip_prefix("listening on "))?.trim().parse().ok()
-        })?;
+        self.address = service.wait_for_value("listening on ")?;
         self.service = Some(service);
         Ok(())
     }
@@ -146,7 +144,7 @@ impl Directory {
     /// When it does not succeed.
     pub fn bellhop(&self, arguments: &[&str]) -> Result<String, BoxError> {
         let (command, rest) = arguments.split_first().ok_or("no command")?;
-        let output = Command::new(programs::bellhop()?)
+        let output = Command::new(bellhop()?)
             .arg(command)
             .arg("--config")
             .arg(self.configuration())
@@ -194,6 +192,10 @@ impl Drop for Directory {
             let _ = std::fs::remove_dir_all(&self.folder);
         }
     }
+}
+
+fn bellhop() -> io::Result<PathBuf> {
+    build::program("cli", "bellhop")
 }
 
 /// The path of `file` as text.

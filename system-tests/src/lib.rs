@@ -4,7 +4,6 @@
 
 pub mod chain;
 pub mod directory;
-pub mod programs;
 pub mod webhook;
 
 /// Any error: tests show it and end.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use crate::paths;
 
@@ -59,6 +60,17 @@ impl From<io::Error> for FetchError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
+}
+
+/// [`find_or_fetch`] once per process, with its steps on standard error.
+///
+/// # Errors
+/// When there is none and none can be fetched.
+pub fn shared() -> io::Result<&'static Path> {
+    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = FOUND
+        .get_or_init(|| find_or_fetch(&mut |step| eprintln!("{step}")).map_err(|error| error.to_string()));
+    found.as_deref().map_err(|error| io::Error::other(error.clone()))
 }
 
 /// An `envoy` on PATH that is young enough, else the one in the build folder, else one that is fetched there.

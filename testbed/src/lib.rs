@@ -4,6 +4,7 @@
 //! It knows nothing of Bellhop's events and outcomes: it moves bytes and processes, and judges neither.
 
 pub mod bootstrap;
+pub mod build;
 pub mod envoy;
 pub mod fake_seam;
 pub mod gateway;

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,14 @@ impl Service {
             };
             return Err(io::Error::other(format!("{why}:\n{output}")));
         }
+    }
+
+    /// Waits for a line that begins so, and reads what follows, e.g. the address behind `listening on `.
+    ///
+    /// # Errors
+    /// As for [`Service::wait_for`].
+    pub fn wait_for_value<T: FromStr>(&mut self, prefix: &str) -> io::Result<T> {
+        self.wait_for(|output| output.lines().find_map(|line| line.strip_prefix(prefix)?.trim().parse().ok()))
     }
 
     /// Everything that it has written.
@@ -120,6 +129,7 @@ mod tests {
         let mut service = Service::start("service-test", shell("echo on 8090; exec sleep 60")).unwrap();
         let port = service.wait_for(|output| output.strip_prefix("on ")?.trim().parse::<u16>().ok()).unwrap();
         assert_eq!(port, 8090);
+        assert_eq!(service.wait_for_value::<u16>("on ").unwrap(), 8090);
         service.kill().unwrap();
     }
 

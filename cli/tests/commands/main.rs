@@ -50,9 +50,7 @@ fn a_failure_says_what_and_where_and_repeats_no_value() {
 fn the_service_says_where_it_listens_and_ends_in_order() {
     let folder = Folder::new();
     let mut service = Service::start("cli-serve", folder.command("serve")).unwrap();
-    let address = service
-        .wait_for(|output| output.lines().find_map(|line| line.strip_prefix("listening on ")?.parse().ok()))
-        .unwrap();
+    let address = service.wait_for_value("listening on ").unwrap();
     let request = testbed::message::Request::new("GET", "/ready");
     let answer = http1::send(address, &request).unwrap();
     assert_eq!(answer.status, 200);

@@ -4,9 +4,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use host_tests::{filters, on_envoy};
+use host_tests::filters;
 use testbed::PATIENCE;
 use testbed::bootstrap::Bootstrap;
+use testbed::envoy;
 use testbed::gateway::{Gateway, Launch};
 use testbed::http1::{self, Connection};
 use testbed::message::{Request, Response};
@@ -52,7 +53,7 @@ impl World {
             .unwrap()
             .with_directory(directory.port())
             .unwrap();
-        let gateway = Launch::new(on_envoy::program().unwrap(), bootstrap.into_text()).start().unwrap();
+        let gateway = Launch::new(envoy::shared().unwrap(), bootstrap.into_text()).start().unwrap();
         Self { gateway, upstream, asked, answers, directory }
     }
 

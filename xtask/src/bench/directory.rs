@@ -67,10 +67,7 @@ fn measure(name: &str, database: &str, folder: &Path, fleet: &Path) -> anyhow::R
     let mut serve = run::program("taskset");
     serve.args(["--cpu-list", "0"]).arg(program()).arg("serve").arg("--config").arg(&config);
     let mut service = Service::start("bench-directory", serve)?;
-    let address = service.wait_for(|output| {
-        let line = output.lines().find_map(|line| line.strip_prefix("listening on "))?;
-        line.parse().ok()
-    })?;
+    let address = service.wait_for_value("listening on ")?;
     // Caches of the database fill, of the service and of the system.
     asker::ask(address, 20_000)?;
     let figures = asker::ask(address, 100_000)?;

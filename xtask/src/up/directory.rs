@@ -50,9 +50,7 @@ pub(super) fn start(bellhop: &Path, port: u16) -> anyhow::Result<Directory> {
     let mut serve = Command::new(bellhop);
     serve.arg("serve").arg("--config").arg(&configuration);
     let mut service = Service::start("directory", serve)?;
-    service
-        .wait_for(|output| output.contains("listening on").then_some(()))
-        .context("the directory does not start")?;
+    service.wait_for_value::<SocketAddr>("listening on ").context("the directory does not start")?;
     Ok(Directory { _service: service, seam, bellhop: bellhop.to_owned(), configuration, address })
 }
 
