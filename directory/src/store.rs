@@ -28,7 +28,7 @@ pub use links::LinkOutcome;
 pub use open::Limits;
 pub use registrations::Registration;
 pub use resolve::Lookup;
-pub use sync::{OwnedId, Step, SyncPage, SyncedDevice, SyncedEntrance, SyncedSystem};
+pub use sync::{OwnedId, Step, SyncPage, SyncedEntrance};
 
 use directory_api::AssignedBy;
 use sqlx::any::Any;

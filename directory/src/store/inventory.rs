@@ -16,9 +16,9 @@ pub struct Device {
     pub device_type: Option<String>,
     /// Its name for people.
     pub display_name: Option<String>,
-    /// The source whose events it appears in.
+    /// The source whose events it appears in; without one its ids assign nothing.
     pub source: Option<String>,
-    /// Every id that its events can carry.
+    /// Every id that its events can carry, Seam's own included.
     pub ids: Vec<OwnedId>,
 }
 

@@ -10,6 +10,7 @@ use sqlx::Transaction;
 use sqlx::any::Any;
 
 use super::batch::{Insert, Value};
+use super::inventory::{AcsSystem, Device};
 use super::{Store, StoreError, number_of};
 
 /// Whether a step of a sync counted.
@@ -31,35 +32,7 @@ pub struct OwnedId {
     pub id: String,
 }
 
-/// A device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SyncedDevice {
-    /// Seam's id.
-    pub device_id: String,
-    /// Whether Seam manages it.
-    pub managed: bool,
-    /// What Seam calls its type.
-    pub device_type: Option<String>,
-    /// Its name for people.
-    pub display_name: Option<String>,
-    /// The source whose events it appears in; without one its ids assign nothing.
-    pub source: Option<String>,
-    /// Every id that its events can carry, Seam's own included.
-    pub ids: Vec<OwnedId>,
-}
-
-/// An access control system.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SyncedSystem {
-    /// Seam's id.
-    pub acs_system_id: String,
-    /// What Seam calls its type.
-    pub system_type: Option<String>,
-    /// Its name for people.
-    pub display_name: Option<String>,
-}
-
-/// An entrance of an access control system.
+/// An entrance of an access control system, with what makes its events the account's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncedEntrance {
     /// Seam's id.
@@ -78,9 +51,9 @@ pub struct SyncedEntrance {
 #[derive(Clone, Copy, Debug)]
 pub enum SyncPage<'a> {
     /// Devices, managed or not.
-    Devices(&'a [SyncedDevice]),
+    Devices(&'a [Device]),
     /// Access control systems.
-    Systems(&'a [SyncedSystem]),
+    Systems(&'a [AcsSystem]),
     /// Their entrances.
     Entrances(&'a [SyncedEntrance]),
 }
@@ -207,7 +180,7 @@ struct Of<'a> {
 async fn put_devices(
     transaction: &mut Transaction<'static, Any>,
     of: Of<'_>,
-    devices: &[SyncedDevice],
+    devices: &[Device],
 ) -> Result<(), StoreError> {
     let devices = last_of_each(devices, |device| &device.device_id);
     // Strings only: this cannot fail.
@@ -254,7 +227,7 @@ async fn put_ids<'i>(
 async fn put_systems(
     transaction: &mut Transaction<'static, Any>,
     of: Of<'_>,
-    systems: &[SyncedSystem],
+    systems: &[AcsSystem],
 ) -> Result<(), StoreError> {
     let systems = last_of_each(systems, |system| &system.acs_system_id);
     let rows = systems.iter().map(|system| {

@@ -4,7 +4,7 @@ use directory_api::AssignedBy;
 use seam::NativeIds;
 
 use crate::sources::Sources;
-use crate::store::{OwnedId, SyncedDevice, SyncedEntrance, SyncedSystem};
+use crate::store::{AcsSystem, Device, OwnedId, SyncedEntrance};
 
 /// A device. Its source comes of its type, else of its account's provider.
 pub(super) fn device(
@@ -12,9 +12,9 @@ pub(super) fn device(
     managed: bool,
     provider: Option<&str>,
     sources: &Sources,
-) -> SyncedDevice {
+) -> Device {
     let name = |member: &str| device.properties.get(member).and_then(|it| it.as_str()).map(str::to_owned);
-    SyncedDevice {
+    Device {
         device_id: device.device_id.clone(),
         managed,
         device_type: some(&device.device_type),
@@ -25,8 +25,8 @@ pub(super) fn device(
 }
 
 /// An access control system.
-pub(super) fn system(system: &seam::AcsSystem) -> SyncedSystem {
-    SyncedSystem {
+pub(super) fn system(system: &seam::AcsSystem) -> AcsSystem {
+    AcsSystem {
         acs_system_id: system.acs_system_id.clone(),
         system_type: some(&system.external_type),
         display_name: some(&system.name),
@@ -36,7 +36,7 @@ pub(super) fn system(system: &seam::AcsSystem) -> SyncedSystem {
 /// An entrance of a system: events call it a device.
 pub(super) fn entrance(
     entrance: &seam::AcsEntrance,
-    system: &SyncedSystem,
+    system: &AcsSystem,
     provider: Option<&str>,
     sources: &Sources,
 ) -> SyncedEntrance {

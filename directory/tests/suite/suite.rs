@@ -13,7 +13,7 @@ mod sync;
 
 use crate::database::Database;
 use directory::Store;
-use directory::store::{Connection, Limits, NewAccount, OwnedId, SyncPage, SyncedDevice};
+use directory::store::{Connection, Device, Limits, NewAccount, OwnedId, SyncPage};
 use directory_api::{AssignedBy, Ids};
 
 /// A store on a new database, which goes with it.
@@ -82,9 +82,9 @@ pub(crate) fn new_account(connected_account_id: &str) -> NewAccount<'_> {
     }
 }
 
-pub(crate) fn synced_device(seam_id: &str, native_id: &str) -> SyncedDevice {
+pub(crate) fn synced_device(seam_id: &str, native_id: &str) -> Device {
     let owned = |id: &str| OwnedId { kind: AssignedBy::DeviceId, id: id.to_owned() };
-    SyncedDevice {
+    Device {
         device_id: seam_id.to_owned(),
         managed: true,
         device_type: Some("acme_lock".to_owned()),
@@ -95,7 +95,7 @@ pub(crate) fn synced_device(seam_id: &str, native_id: &str) -> SyncedDevice {
 }
 
 /// An account whose one sync found these devices.
-pub(crate) async fn synced(store: &Store, account: &str, devices: &[SyncedDevice]) {
+pub(crate) async fn synced(store: &Store, account: &str, devices: &[Device]) {
     store.upsert_account(&new_account(account), 1).await.unwrap();
     let generation = store.begin_sync(account).await.unwrap().unwrap();
     let _ = store.put_page(account, generation, SyncPage::Devices(devices)).await.unwrap();

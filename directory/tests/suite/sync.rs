@@ -1,6 +1,6 @@
 //! Syncs: nothing is unknown in the middle, nothing stays that went, a late one changes nothing.
 
-use directory::store::{OwnedId, PageRequest, Step, SyncPage, SyncedDevice, SyncedEntrance, SyncedSystem};
+use directory::store::{AcsSystem, Device, OwnedId, PageRequest, Step, SyncPage, SyncedEntrance};
 use directory_api::AssignedBy;
 
 use super::{Fresh, device, new_account, resolved, synced, synced_device};
@@ -34,7 +34,7 @@ async fn an_account_can_have_systems_and_devices() {
     let store = Fresh::new().await;
     store.upsert_account(&new_account("a"), 1).await.unwrap();
     let generation = store.begin_sync("a").await.unwrap().unwrap();
-    let system = |id: &str| SyncedSystem {
+    let system = |id: &str| AcsSystem {
         acs_system_id: id.to_owned(),
         system_type: Some("visionline".to_owned()),
         display_name: Some("with a \0 in it".to_owned()),
@@ -46,7 +46,7 @@ async fn an_account_can_have_systems_and_devices() {
         source: Some("acme".to_owned()),
         ids: vec![OwnedId { kind: AssignedBy::DeviceId, id: id.to_owned() }],
     };
-    let unmanaged = SyncedDevice { managed: false, ..synced_device("u", "9") };
+    let unmanaged = Device { managed: false, ..synced_device("u", "9") };
     // An item that comes twice is no error.
     for page in [
         SyncPage::Systems(&[system("s"), system("s")]),
@@ -96,7 +96,7 @@ async fn an_account_that_goes_in_the_middle_stays_gone() {
 #[tokio::test]
 async fn a_device_without_a_source_is_listed_and_assigns_nothing() {
     let store = Fresh::new().await;
-    synced(&store, "a", &[SyncedDevice { source: None, ..synced_device("d", "1") }]).await;
+    synced(&store, "a", &[Device { source: None, ..synced_device("d", "1") }]).await;
     assert_eq!(store.devices("a", ALL).await.unwrap().items.len(), 1);
     assert_eq!(resolved(&store, "acme", device("d")).await, "unknown");
 }
