@@ -1,7 +1,6 @@
 //! The root context: reads the configuration once per worker and hands it to every stream. It sees no
 //! request, but for those that wait for the directory when whoever asked for them has gone.
 
-use crate::callout::Reply;
 use crate::host;
 use crate::stream::Stream;
 use crate::worker::Worker;
@@ -20,10 +19,8 @@ pub(crate) struct Root {
 impl Context for Root {
     /// The answer to a question that the root has asked again.
     fn on_http_call_response(&mut self, token: u32, n_headers: usize, body_size: usize, _n_trailers: usize) {
-        if let Some(worker) = &self.worker
-            && let Some(directory) = worker.directory()
-        {
-            directory.answered(worker.edge(), token, &Reply::read(n_headers, body_size));
+        if let Some(worker) = &self.worker {
+            worker.answered(token, n_headers, body_size);
         }
     }
 }

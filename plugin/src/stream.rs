@@ -12,7 +12,6 @@
 //!
 //! The end of a request is on headers, on body or on trailers. Whichever it is, the event is judged there.
 
-use crate::callout::Reply;
 use crate::directory::{Asked, Wait, Waiter};
 use crate::host::{self, HeldRequest, HeldResponse};
 use crate::worker::Worker;
@@ -241,10 +240,8 @@ fn on_response(worker: &Worker, lesson: Option<&Lesson>) -> Step {
 impl Context for Stream {
     /// The answer to a question that this stream has asked, for all that wait for it.
     fn on_http_call_response(&mut self, token: u32, n_headers: usize, body_size: usize, _n_trailers: usize) {
-        if let Some(worker) = &self.worker
-            && let Some(directory) = worker.directory()
-        {
-            directory.answered(worker.edge(), token, &Reply::read(n_headers, body_size));
+        if let Some(worker) = &self.worker {
+            worker.answered(token, n_headers, body_size);
         }
     }
 }
