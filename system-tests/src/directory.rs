@@ -76,6 +76,24 @@ impl Directory {
         Ok(service.kill()?)
     }
 
+    /// Lets it hang until [`Directory::resume`]: it takes connections and does not answer.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn pause(&self) -> Result<(), BoxError> {
+        self.service.as_ref().ok_or("the directory does not run")?.pause();
+        Ok(())
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn resume(&self) -> Result<(), BoxError> {
+        self.service.as_ref().ok_or("the directory does not run")?.resume();
+        Ok(())
+    }
+
     /// Ends it in order.
     ///
     /// # Errors

@@ -153,12 +153,35 @@ impl Gateway {
     /// # Errors
     /// When it does not answer 200.
     pub fn admin_get(&self, path: &str) -> io::Result<String> {
-        let request = Request::new("GET", path).header("connection", "close");
+        self.ask_admin("GET", path)
+    }
+
+    /// What it answers to a POST of this path: what changes something in Envoy.
+    ///
+    /// # Errors
+    /// When it does not answer 200.
+    pub fn admin_post(&self, path: &str) -> io::Result<String> {
+        self.ask_admin("POST", path)
+    }
+
+    fn ask_admin(&self, method: &str, path: &str) -> io::Result<String> {
+        let request = Request::new(method, path).header("connection", "close");
         let response = http1::send(self.admin, &request)?;
         if response.status == 200 {
             return Ok(response.text());
         }
         Err(io::Error::other(format!("the admin port answers {} to {path}", response.status)))
+    }
+
+    /// Kills it, as a crash or a power cut would.
+    ///
+    /// # Errors
+    /// When it has ended by itself before.
+    pub fn kill(mut self) -> io::Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            return Err(io::Error::other(format!("it had ended ({status}):\n{}", self.log_tail())));
+        }
+        self.child.kill()
     }
 
     /// Where the listener of this name listens.

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use crate::PATIENCE;
 use crate::message::{Request, Response, read_body, read_head};
@@ -23,6 +24,14 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { reader: BufReader::new(stream) })
+    }
+
+    /// Waits this long for each piece of an answer, instead of [`PATIENCE`].
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        self.reader.get_ref().set_read_timeout(Some(patience))
     }
 
     /// Writes these bytes as they are.

@@ -22,6 +22,8 @@ pub fn spawn(mut command: Command) -> io::Result<Child> {
 pub fn stop(child: &mut Child, patience: Duration) {
     if matches!(child.try_wait(), Ok(None)) {
         signal(child.id(), libc::SIGTERM);
+        // One that is paused hears nothing.
+        resume(child);
         let deadline = Instant::now() + patience;
         while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
@@ -30,6 +32,16 @@ pub fn stop(child: &mut Child, patience: Duration) {
     // Both fail only when the process has ended already.
     let _ = child.kill();
     let _ = child.wait();
+}
+
+/// Lets the process do nothing until [`resume`]: to its peers it hangs.
+pub fn pause(child: &Child) {
+    signal(child.id(), libc::SIGSTOP);
+}
+
+/// Lets the process go on.
+pub fn resume(child: &Child) {
+    signal(child.id(), libc::SIGCONT);
 }
 
 /// Resident memory of a process, from `VmRSS` in `/proc`.

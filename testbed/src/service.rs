@@ -83,6 +83,16 @@ impl Service {
         self.child.id()
     }
 
+    /// Lets it do nothing until [`Service::resume`]: to its peers it hangs.
+    pub fn pause(&self) {
+        process::pause(&self.child);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        process::resume(&self.child);
+    }
+
     /// Kills it, as a crash or a power cut would.
     ///
     /// # Errors
@@ -138,6 +148,27 @@ mod tests {
         let mut service = Service::start("service-test", shell("echo no database; exit 3")).unwrap();
         let error = service.wait_for(|_| None::<()>).unwrap_err().to_string();
         assert!(error.contains("no database") && error.contains('3'), "{error}");
+    }
+
+    #[test]
+    fn a_paused_service_does_nothing_until_it_is_resumed_and_can_be_stopped() {
+        let script = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done";
+        let mut service = Service::start("service-test", shell(script)).unwrap();
+        service.wait_for(|output| output.contains("ready").then_some(())).unwrap();
+        let state = |pid: u32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            stat.rsplit(") ").next().unwrap().chars().next().unwrap()
+        };
+        service.pause();
+        while state(service.pid()) != 'T' {
+            std::thread::yield_now();
+        }
+        service.resume();
+        while state(service.pid()) == 'T' {
+            std::thread::yield_now();
+        }
+        service.pause();
+        assert_eq!(service.stop().unwrap().code(), Some(7));
     }
 
     #[test]

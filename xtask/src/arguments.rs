@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::bail;
@@ -26,6 +27,11 @@ cargo xtask bench [--memory | --directory] [--check] [--rounds N]
     --directory  instead: the account directory with 1,000,000 devices, on SQLite and PostgreSQL; run it alone
     --check    fails when a measurement is over its bar
     --rounds N how often each Envoy is measured (default 30)
+cargo xtask soak [--minutes N] [--seed S] [--report FILE]
+    Sends events without end while Envoy, filter, directory and upstream fail in turn, and says what became of each.
+    --minutes N how long (default 10); what is left is delivered after that
+    --seed S    another schedule than the one of seed 1
+    --report FILE  where the figures are written as JSON (default target/soak.json)
 ";
 
 /// What is to be done.
@@ -36,6 +42,7 @@ pub(crate) enum Command {
     SendExamples,
     Test(TestOptions),
     Bench(BenchOptions),
+    Soak(SoakOptions),
 }
 
 /// The ports of `up`.
@@ -64,6 +71,15 @@ pub(crate) struct BenchOptions {
     pub(crate) n_rounds: usize,
 }
 
+/// The options of `soak`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SoakOptions {
+    pub(crate) minutes: u64,
+    pub(crate) seed: u64,
+    /// `None`: into the build folder.
+    pub(crate) report: Option<PathBuf>,
+}
+
 /// Reads the arguments of this process.
 pub(crate) fn parse() -> anyhow::Result<Command> {
     parse_from(Parser::from_env())
@@ -79,6 +95,7 @@ fn parse_from(mut parser: Parser) -> anyhow::Result<Command> {
         "up" => parse_up(parser),
         "test" => parse_test(parser),
         "bench" => parse_bench(parser),
+        "soak" => parse_soak(parser),
         "help" => Ok(Command::Help),
         other => bail!("no such command: `{other}`; `cargo xtask --help` lists them"),
     }
@@ -159,6 +176,20 @@ fn parse_bench(mut parser: Parser) -> anyhow::Result<Command> {
     Ok(Command::Bench(options))
 }
 
+fn parse_soak(mut parser: Parser) -> anyhow::Result<Command> {
+    let mut options = SoakOptions { minutes: 10, seed: 1, report: None };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Long("minutes") => options.minutes = parse_number(&mut parser, 1..=10_000)?,
+            Arg::Long("seed") => options.seed = parse_number(&mut parser, 0..=u64::MAX)?,
+            Arg::Long("report") => options.report = Some(parser.value()?.into()),
+            other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Command::Soak(options))
+}
+
 /// The value of the option just read.
 fn parse_number<N>(parser: &mut Parser, range: RangeInclusive<N>) -> anyhow::Result<N>
 where
@@ -202,6 +233,11 @@ mod tests {
         assert_eq!(parse(&["up", "--send-examples"]).unwrap(), Command::SendExamples);
         let options = TestOptions { all: true, install: true };
         assert_eq!(parse(&["test", "--install", "--all"]).unwrap(), Command::Test(options));
+        let options = SoakOptions { minutes: 60, seed: 7, report: Some("a.json".into()) };
+        assert_eq!(
+            parse(&["soak", "--minutes", "60", "--seed=7", "--report", "a.json"]).unwrap(),
+            Command::Soak(options)
+        );
         let options = BenchOptions { memory: true, directory: false, check: true, n_rounds: 3 };
         assert_eq!(
             parse(&["bench", "--memory", "--check", "--rounds", "3"]).unwrap(),
@@ -224,6 +260,9 @@ mod tests {
             &["test", "--install"],
             &["bench", "--rounds", "0"],
             &["bench", "--memory", "--directory"],
+            &["soak", "--minutes", "0"],
+            &["soak", "--seed", "x"],
+            &["soak", "now"],
         ] {
             assert!(parse(arguments).is_err(), "{arguments:?}");
         }

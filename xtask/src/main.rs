@@ -6,6 +6,7 @@ mod examples;
 mod optional;
 mod run;
 mod setup;
+mod soak;
 mod test;
 mod up;
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Ok(Command::SendExamples) => up::send_examples(),
         Ok(Command::Test(options)) => test::run(options),
         Ok(Command::Bench(options)) => bench::run(options),
+        Ok(Command::Soak(options)) => soak::run(&options),
         Err(error) => Err(error),
     };
     match result {

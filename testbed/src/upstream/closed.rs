@@ -22,6 +22,19 @@ impl ClosedPort {
         Ok(Self { socket })
     }
 
+    /// The same, but a server of ours may listen on it, one after the other or Envoys side by side: it stays ours in between.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub fn hold_for_servers() -> io::Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        // What a server of std's sets, and what Envoy sets. This socket never listens, so it takes no connection from them.
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into())?;
+        Ok(Self { socket })
+    }
+
     /// The port.
     ///
     /// # Errors
@@ -36,6 +49,21 @@ impl ClosedPort {
 mod tests {
     use super::*;
     use std::net::TcpStream;
+
+    #[test]
+    fn a_port_held_for_servers_is_closed_between_them() {
+        let held = ClosedPort::hold_for_servers().unwrap();
+        let address = (Ipv4Addr::LOCALHOST, held.port().unwrap());
+        for _ in 0..2 {
+            assert_eq!(TcpStream::connect(address).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+            let server = std::net::TcpListener::bind(address).unwrap();
+            let client = TcpStream::connect(address).unwrap();
+            // The server's end closes first, as when it is killed.
+            drop(server.accept().unwrap());
+            drop(server);
+            drop(client);
+        }
+    }
 
     #[test]
     fn a_closed_port_refuses_and_is_nobody_elses() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{members, name};
 
 /// Who depends on whom of ours, development dependencies included. ARCHITECTURE.md says why.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("cli", &["directory", "seam", "testbed"]),
     ("directory", &["directory-api", "event-core", "seam", "testbed"]),
     ("directory-api", &[]),
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("plugin", &["directory-api", "event-core"]),
     ("probe-filter", &[]),
     ("seam", &["testbed"]),
+    ("soak", &["system-tests", "testbed"]),
     ("system-tests", &["testbed"]),
     ("testbed", &[]),
     ("xtask", &["testbed"]),
