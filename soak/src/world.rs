@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use system_tests::BoxError;
 use system_tests::directory::{Directory, Settings, TOKEN, text_of};
-use system_tests::{BoxError, programs};
 use testbed::gateway::{Gateway, Launch};
 use testbed::upstream::{ClosedPort, Upstream};
-use testbed::{PATIENCE, paths};
+use testbed::{PATIENCE, build, envoy, paths};
 
 use crate::clock::Clock;
 use crate::edge::{Files, Ports};
@@ -79,10 +79,10 @@ impl World {
     /// # Errors
     /// When a part does not start.
     pub fn start(clock: Arc<Clock>, recorder: Arc<Recorder>, n_workers: u32) -> Result<Self, BoxError> {
-        programs::filter()?;
+        let filter = build::filter("plugin", "bellhop_plugin")?;
         let folder = folder()?;
         let module = folder.join("wrapped.wasm");
-        std::fs::write(&module, trap::wrap(&std::fs::read(paths::module("bellhop_plugin"))?)?)?;
+        std::fs::write(&module, trap::wrap(&std::fs::read(filter)?)?)?;
         let directory = Directory::start(&Settings::default())?;
         let held = [ClosedPort::hold_for_servers()?, ClosedPort::hold_for_servers()?];
         let ports =
@@ -222,7 +222,7 @@ impl World {
     }
 
     fn start_envoy(&self) -> Result<Running, BoxError> {
-        let launch = Launch::new(programs::envoy()?, self.files.bootstrap())
+        let launch = Launch::new(envoy::shared()?, self.files.bootstrap())
             .concurrency(self.n_workers)
             .variable("DIRECTORY_TOKEN", TOKEN);
         self.clock.held(|| {
