@@ -63,6 +63,8 @@ impl Files {
             )?
             // An hour of the provider's is about a second.
             .replace_once("base_interval: 1s, max_interval: 10s", "base_interval: 0.05s, max_interval: 0.4s")?
+            // What ends a request that has waited in a VM that is gone.
+            .replace_once("stream_idle_timeout: 60s", "stream_idle_timeout: 4s")?
             .replace_once("base_interval: 0.1s, max_interval: 1s", "base_interval: 0.01s, max_interval: 0.05s")?
             // Some hundred lines a second for hours.
             .replace_once(

@@ -139,9 +139,9 @@ pub struct Plan {
 }
 
 /// Minutes without a fault between two.
-const PAUSE_MIN: (u64, u64) = (15, 45);
+const PAUSE_MIN: (u64, u64) = (30, 90);
 /// Minutes of one.
-const FAULT_MIN: (u64, u64) = (30, 90);
+const FAULT_MIN: (u64, u64) = (20, 60);
 
 impl Plan {
     /// The schedule of this seed over these faults.

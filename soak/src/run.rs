@@ -70,7 +70,7 @@ pub fn run(settings: &Settings) -> Result<Report, BoxError> {
         world.edge(),
         fleet,
         settings.seed,
-        Policy::try_new(Duration::from_secs(60), 3 * Duration::from_secs(3600), A_DAY)?,
+        Policy::try_new(Duration::from_secs(60), Duration::from_secs(3600), A_DAY)?,
         n_events,
         Arc::clone(&clock),
         Arc::clone(&recorder),
@@ -154,7 +154,7 @@ impl Conductor<'_> {
             self.world.mend(&step)?;
             self.forget(step.fault);
             // Some accounts are connected when events of their devices have been coming for hours.
-            if index == 7 {
+            if index == 3 {
                 self.world.import(true)?;
             }
         }
