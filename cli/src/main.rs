@@ -5,6 +5,7 @@ mod configuration;
 mod connect;
 mod export;
 mod import;
+mod quarantine;
 mod register;
 mod serve;
 
@@ -39,6 +40,8 @@ enum Command {
     Import(import::Arguments),
     /// Exports every account as JSON lines that `import` takes
     Export(export::Arguments),
+    /// Lists, shows, replays and drops events that the filter has set aside
+    Quarantine(quarantine::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Registrations(arguments) => runtime.block_on(register::list(arguments)),
         Command::Import(arguments) => runtime.block_on(import::run(arguments)),
         Command::Export(arguments) => runtime.block_on(export::run(arguments)),
+        Command::Quarantine(arguments) => runtime.block_on(quarantine::run(arguments)),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

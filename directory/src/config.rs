@@ -3,8 +3,10 @@
 //! What is unknown or wrong is refused with the path of its key and what was expected. No value is repeated: secrets stand
 //! here.
 
+mod quarantine;
 mod reader;
 
+pub use quarantine::{Edge, Quarantine};
 pub use reader::{ConfigError, Environment};
 
 use std::collections::BTreeMap;
@@ -59,6 +61,8 @@ pub struct Config {
     pub sources: Sources,
     /// What bounds learned links.
     pub links: Links,
+    /// What bounds events that were set aside; without it none are taken.
+    pub quarantine: Option<Quarantine>,
 }
 
 /// The API that accounts come from.
@@ -99,6 +103,7 @@ impl Config {
             "links",
             "listen",
             "public_url",
+            "quarantine",
             "requests",
             "seam",
             "sources",
@@ -126,6 +131,7 @@ impl Config {
             seam: root.optional("seam").map(|node| Seam::read(&node)).transpose()?,
             sources: read_sources(root.optional("sources"))?,
             links: Links::read(root.optional("links"))?,
+            quarantine: root.optional("quarantine").map(|node| Quarantine::read(&node)).transpose()?,
         })
     }
 
@@ -139,15 +145,20 @@ impl Config {
 fn tokens(node: &Node<'_>) -> Result<Vec<Secret>, ConfigError> {
     let mut tokens = Vec::new();
     for node in node.array(SECRETS)? {
-        let token = node.secret()?;
-        // RFC 6750, section 2.1, allows fewer; these pass every proxy.
-        let plain = token.expose().bytes().all(|byte| byte.is_ascii_graphic());
-        if !plain || !TOKEN_BYTES.contains(&token.expose().len()) {
-            return Err(node.expected("16 to 1024 visible ASCII characters"));
-        }
-        tokens.push(token);
+        tokens.push(token(&node)?);
     }
     Ok(tokens)
+}
+
+/// A secret that goes into a header.
+fn token(node: &Node<'_>) -> Result<Secret, ConfigError> {
+    let token = node.secret()?;
+    // RFC 6750, section 2.1, allows fewer; these pass every proxy.
+    let plain = token.expose().bytes().all(|byte| byte.is_ascii_graphic());
+    if !plain || !TOKEN_BYTES.contains(&token.expose().len()) {
+        return Err(node.expected("16 to 1024 visible ASCII characters"));
+    }
+    Ok(token)
 }
 
 impl Seam {

@@ -3,6 +3,7 @@
 //! | part | module |
 //! |---|---|
 //! | what is known, in a database | [`store`] |
+//! | events that were set aside: shown, replayed | [`quarantine`] |
 //! | what the operator writes | [`config`] |
 //! | the routes, one file each | [`routes`] |
 //! | every refusal | [`problem`] |
@@ -17,6 +18,7 @@ pub mod clock;
 pub mod config;
 pub mod metrics;
 pub mod problem;
+pub mod quarantine;
 pub mod registration;
 pub mod routes;
 pub mod seam_side;

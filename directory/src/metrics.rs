@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::quarantine::QuarantineMetrics;
 use crate::store::{JobCounts, LinkOutcome};
 use crate::sync::SyncMetrics;
 
@@ -51,6 +52,8 @@ pub struct Metrics {
     jobs: Family<Jobs, Gauge>,
     /// What the syncs count themselves.
     pub sync: SyncMetrics,
+    /// What the quarantine counts itself.
+    pub quarantine: QuarantineMetrics,
 }
 
 impl Default for Metrics {
@@ -70,7 +73,9 @@ impl Default for Metrics {
         registry.register("sync_jobs", "Sync jobs", jobs.clone());
         let sync = SyncMetrics::default();
         sync.register(&mut registry);
-        Self { registry, requests, seconds, resolves, links, jobs, sync }
+        let quarantine = QuarantineMetrics::default();
+        quarantine.register(&mut registry);
+        Self { registry, requests, seconds, resolves, links, jobs, sync, quarantine }
     }
 }
 

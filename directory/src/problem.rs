@@ -20,6 +20,8 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 pub enum Kind {
     /// Query or path are not what the route takes.
     RequestInvalid,
+    /// A header is not what the route takes.
+    HeaderInvalid,
     /// The body is not what the route takes.
     BodyInvalid,
     /// No bearer token, or one that is not known.
@@ -34,20 +36,25 @@ pub enum Kind {
     NotFound,
     /// The known ids share no account.
     Conflict,
+    /// The event is being replayed.
+    ReplayRunning,
     /// The body is over its bound.
     BodyTooLarge,
     /// The body is not JSON by its header.
     MediaTypeUnsupported,
     /// Too many requests at a time.
     Overloaded,
+    /// The quarantine has no room.
+    QuarantineFull,
     /// The database, or what else is needed, does not answer.
     Unavailable,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::RequestInvalid,
+        Self::HeaderInvalid,
         Self::BodyInvalid,
         Self::Unauthorized,
         Self::SignatureInvalid,
@@ -55,9 +62,11 @@ impl Kind {
         Self::MethodNotAllowed,
         Self::NotFound,
         Self::Conflict,
+        Self::ReplayRunning,
         Self::BodyTooLarge,
         Self::MediaTypeUnsupported,
         Self::Overloaded,
+        Self::QuarantineFull,
         Self::Unavailable,
     ];
 
@@ -69,6 +78,9 @@ impl Kind {
                 StatusCode::BAD_REQUEST,
                 "The query or the path is not what is taken here",
             ),
+            Self::HeaderInvalid => {
+                ("header_invalid", StatusCode::BAD_REQUEST, "A header is not what is taken here")
+            }
             Self::BodyInvalid => {
                 ("body_invalid", StatusCode::BAD_REQUEST, "The body is not what is taken here")
             }
@@ -84,12 +96,16 @@ impl Kind {
             }
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "There is no such thing"),
             Self::Conflict => ("conflict", StatusCode::CONFLICT, "The ids belong to different accounts"),
+            Self::ReplayRunning => ("replay_running", StatusCode::CONFLICT, "The event is being replayed"),
             Self::BodyTooLarge => ("body_too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             Self::MediaTypeUnsupported => {
                 ("media_type_unsupported", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be JSON")
             }
             Self::Overloaded => {
                 ("overloaded", StatusCode::SERVICE_UNAVAILABLE, "Too many requests at a time")
+            }
+            Self::QuarantineFull => {
+                ("quarantine_full", StatusCode::SERVICE_UNAVAILABLE, "The quarantine has no room")
             }
             Self::Unavailable => {
                 ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "The directory cannot answer now")
@@ -157,7 +173,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            // Room is made by people or by age: neither is done in a second.
+            let seconds = if self.kind == Kind::QuarantineFull { "60" } else { "1" };
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
         }
         if self.kind == Kind::Unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -11,6 +11,7 @@ mod links;
 mod lists;
 mod metrics;
 mod openapi;
+mod quarantine;
 mod resolve;
 mod webhooks;
 
@@ -31,6 +32,9 @@ use crate::service::App;
 /// A request that takes longer is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// So is one that waits for the edge: at most a minute for each event, after at most 40 seconds of others.
+const REPLAY_PATIENCE: Duration = Duration::from_secs(120);
+
 /// All routes.
 pub(crate) fn router(app: App) -> Router {
     let authenticated = OpenApiRouter::new()
@@ -41,6 +45,10 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(accounts::devices))
         .routes(routes!(accounts::acs_systems))
         .routes(routes!(accounts::acs_entrances))
+        .routes(routes!(quarantine::take, quarantine::list))
+        .routes(routes!(quarantine::show, quarantine::remove))
+        .routes(routes!(quarantine::replay::one))
+        .routes(routes!(quarantine::replay::many))
         .routes(routes!(metrics::metrics))
         .routes(routes!(openapi::document))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), authenticate));
@@ -104,7 +112,9 @@ async fn bound(State(app): State<App>, request: Request, next: Next) -> Response
     let response = match app.room.try_acquire() {
         Err(_) if !is_health => overloaded(),
         permit => {
-            let answer = tokio::time::timeout(PATIENCE, next.run(request)).await;
+            let waits_for_edge = route.is_some_and(|route| route.ends_with("/replay"));
+            let patience = if waits_for_edge { REPLAY_PATIENCE } else { PATIENCE };
+            let answer = tokio::time::timeout(patience, next.run(request)).await;
             drop(permit);
             answer.unwrap_or_else(|_| {
                 Problem::new(Kind::Unavailable, "the answer took too long").into_response()

@@ -7,8 +7,10 @@ use axum::Router;
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 
 use crate::metrics::Metrics;
+use crate::quarantine::QuarantineSide;
 use crate::seam_side::{SeamSide, SeamSideError};
 use crate::serving::{self, Bounds};
 use crate::{Config, Store, StoreError, clock, routes};
@@ -36,6 +38,8 @@ pub struct Shared {
     pub(crate) strangers: Arc<Semaphore>,
     /// Where accounts come from, if they are not only imported.
     pub(crate) seam: Option<SeamSide>,
+    /// Where events are set aside, if that is configured.
+    pub(crate) quarantine: Option<QuarantineSide>,
 }
 
 /// A handle on what every route shares.
@@ -70,7 +74,9 @@ impl Service {
         let metrics = Metrics::default();
         let side = |seam| SeamSide::try_new(seam, &config.sources, &store, &metrics.sync);
         let seam = config.seam.as_ref().map(side).transpose()?;
-        Ok(Self { app: Arc::new(Shared { store, config, metrics, room, strangers, seam }) })
+        let side = |it| QuarantineSide::new(it, &store, &metrics.quarantine);
+        let quarantine = config.quarantine.as_ref().map(side);
+        Ok(Self { app: Arc::new(Shared { store, config, metrics, room, strangers, seam, quarantine }) })
     }
 
     /// What every route shares.
@@ -87,7 +93,9 @@ impl Service {
     /// Answers until `end` is done, then lets the requests and sync jobs that run end, within bounds.
     pub async fn run(self, listener: TcpListener, end: impl Future<Output = ()> + Send + 'static) {
         let router = self.router();
-        let chores = tokio::spawn(forget_old_links(self.app()));
+        let mut chores = JoinSet::new();
+        chores.spawn(forget_old_links(self.app()));
+        chores.spawn(keep_quarantine_within_bounds(self.app()));
         let (stop, stopped) = watch::channel(());
         let until_stopped = |mut stopped: watch::Receiver<()>| async move {
             // An error is the sender's end, which means the same.
@@ -102,9 +110,7 @@ impl Service {
         let bounds = Bounds::new(self.app.config.client_connections);
         serving::serve(listener, router, bounds, until_stopped(stopped)).await;
         ending.abort();
-        chores.abort();
-        // It was told to end, or never panics.
-        let _ = chores.await;
+        chores.shutdown().await;
         if let Some(worker) = worker
             && let Err(error) = worker.await
         {
@@ -131,5 +137,11 @@ async fn forget_old_links(app: App) {
             Ok(n_gone) => tracing::debug!(n_gone, "forgot old links"),
             Err(error) => tracing::error!(%error, cause = error.cause(), "could not forget old links"),
         }
+    }
+}
+
+async fn keep_quarantine_within_bounds(app: App) {
+    if let Some(quarantine) = &app.quarantine {
+        quarantine.keep_within_bounds(&app.store).await;
     }
 }

@@ -13,6 +13,7 @@ mod jobs;
 mod lines;
 mod links;
 mod open;
+mod quarantine;
 mod registrations;
 mod resolve;
 mod sync;
@@ -26,6 +27,10 @@ pub use jobs::{Job, JobCounts};
 pub use lines::LineFault;
 pub use links::LinkOutcome;
 pub use open::Limits;
+pub use quarantine::{
+    Attempt, Claim, Claimed, NewQuarantined, QuarantineCounts, QuarantineFilter, QuarantineLimits,
+    QuarantineState, Quarantined, Quarantining, Trimmed,
+};
 pub use registrations::Registration;
 pub use resolve::Lookup;
 pub use sync::{OwnedId, Step, SyncPage, SyncedEntrance};

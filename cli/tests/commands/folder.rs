@@ -36,9 +36,10 @@ impl Folder {
         file
     }
 
+    /// The command of this name; parts of a name stand apart.
     pub(crate) fn command(&self, name: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bellhop"));
-        command.arg(name).arg("--config").arg(self.0.join("directory.toml"));
+        command.args(name.split(' ')).arg("--config").arg(self.0.join("directory.toml"));
         command
             .env("DIRECTORY_TOKEN", "a-token-of-the-tests")
             .env_remove("RUST_LOG")

@@ -6,13 +6,17 @@ use std::process::Command;
 use crate::folder::{Folder, failure};
 
 /// Every command with its options, `--config` and `--help` aside.
-const COMMANDS: [(&str, &[&str]); 6] = [
+const COMMANDS: [(&str, &[&str]); 10] = [
     ("serve", &[]),
     ("connect", &["--customer-key", "--providers", "--wait-for-device-creation"]),
     ("register", &["--anew", "--events", "--provider", "--token-env", "--url"]),
     ("registrations", &["--as-plugin-events", "--provider"]),
     ("import", &[]),
     ("export", &["--output"]),
+    ("quarantine list", &["--cause", "--limit", "--source", "--state"]),
+    ("quarantine show", &[]),
+    ("quarantine replay", &["--all", "--cause", "--limit", "--source"]),
+    ("quarantine drop", &[]),
 ];
 
 fn help(arguments: &[&str]) -> String {
@@ -32,21 +36,32 @@ fn below<'h>(help: &'h str, heading: &str) -> BTreeSet<&'h str> {
 #[test]
 fn every_command_and_every_option_has_its_line() {
     let all = help(&[]);
-    let mut commands: BTreeSet<_> = COMMANDS.iter().map(|(name, _)| *name).collect();
+    let mut commands: BTreeSet<_> =
+        COMMANDS.iter().map(|(name, _)| name.split(' ').next().unwrap()).collect();
     commands.insert("help");
     assert_eq!(below(&all, "Commands:"), commands);
     assert!(all.contains("Exit codes: 0 done, 1 it failed, 2 the command line is wrong"), "{all}");
     for (name, options) in COMMANDS {
         let mut expected: BTreeSet<_> = options.iter().copied().collect();
         expected.extend(["--config", "--help"]);
-        assert_eq!(below(&help(&[name]), "Options:"), expected, "{name}");
+        assert_eq!(below(&help(&name.split(' ').collect::<Vec<_>>()), "Options:"), expected, "{name}");
     }
 }
 
 #[test]
 fn a_command_line_that_is_wrong_ends_with_2() {
-    for wrong in [&[][..], &["improt"], &["serve"], &["serve", "--config"], &["export", "--config", "x", "y"]]
-    {
+    for wrong in [
+        &[][..],
+        &["improt"],
+        &["serve"],
+        &["serve", "--config"],
+        &["export", "--config", "x", "y"],
+        &["quarantine"],
+        &["quarantine", "drop", "--config", "x"],
+        &["quarantine", "replay", "--config", "x"],
+        &["quarantine", "replay", "--config", "x", "--all", "1"],
+        &["quarantine", "list", "--config", "x", "--state", "gone"],
+    ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bellhop"));
         let output = command.args(wrong).env_remove("BELLHOP_CONFIG").output().unwrap();
         assert!(failure(&output).0 == Some(2) && output.stdout.is_empty(), "{wrong:?}");
@@ -61,6 +76,7 @@ fn every_command_refuses_a_configuration_that_is_not_in_order() {
             "connect" => &["--customer-key", "k"],
             "register" => &["--provider", "https://p.example", "--url", "https://edge.example/"],
             "import" => &["-"],
+            "quarantine show" | "quarantine replay" | "quarantine drop" => &["1"],
             _ => &[],
         };
         let run = |variable: Option<&str>| {

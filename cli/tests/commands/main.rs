@@ -3,6 +3,7 @@
 mod connect;
 mod folder;
 mod help;
+mod quarantine;
 mod register;
 
 use std::process::Command;

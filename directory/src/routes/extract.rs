@@ -72,13 +72,18 @@ fn not_an_id(name: &'static str) -> Problem {
 
 /// The body of a request that has to be JSON, up to a bound.
 pub(super) async fn json_body(request: Request, limit: usize) -> Result<Bytes, Problem> {
-    let too_large = || Problem::new(Kind::BodyTooLarge, format!("the body is larger than {limit} bytes"));
-    let headers = request.headers();
-    if !is_json(headers) {
+    if !is_json(request.headers()) {
         let detail = "`content-type` has to be application/json, and the body not encoded";
         return Err(Problem::new(Kind::MediaTypeUnsupported, detail));
     }
-    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    body(request, limit).await
+}
+
+/// The body of a request, up to a bound.
+pub(super) async fn body(request: Request, limit: usize) -> Result<Bytes, Problem> {
+    let too_large = || Problem::new(Kind::BodyTooLarge, format!("the body is larger than {limit} bytes"));
+    let declared =
+        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }

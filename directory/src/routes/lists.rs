@@ -34,17 +34,21 @@ pub(super) struct Request {
 impl Request {
     pub(super) fn read(query: Option<&str>) -> Result<Self, Problem> {
         let [limit, after] = extract::query(query, ["limit", "page_cursor"])?;
-        let limit =
-            limit.map_or(Some(USUAL), |text| text.parse().ok().filter(|limit| (1..=MOST).contains(limit)));
-        let limit = limit.ok_or_else(|| {
-            Problem::new(Kind::RequestInvalid, format!("`limit` has to be a whole number from 1 to {MOST}"))
-        })?;
-        Ok(Self { limit, after: extract::id("page_cursor", after)? })
+        Ok(Self { limit: self::limit(limit)?, after: extract::id("page_cursor", after)? })
     }
 
     pub(super) fn page(&self) -> PageRequest<'_> {
         PageRequest { after: self.after.as_deref(), limit: self.limit }
     }
+}
+
+/// How many items a page shall have.
+pub(super) fn limit(limit: Option<String>) -> Result<u16, Problem> {
+    let limit =
+        limit.map_or(Some(USUAL), |text| text.parse().ok().filter(|limit| (1..=MOST).contains(limit)));
+    limit.ok_or_else(|| {
+        Problem::new(Kind::RequestInvalid, format!("`limit` has to be a whole number from 1 to {MOST}"))
+    })
 }
 
 /// A page of a list.

@@ -21,5 +21,8 @@ use crate::{clock, metrics};
 )]
 pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     app.metrics.set_jobs(app.store.job_counts(clock::now_ms()).await?);
+    if let Some(quarantine) = &app.quarantine {
+        quarantine.metrics.set(app.store.quarantine_counts().await?, clock::now_ms());
+    }
     Ok(([(CONTENT_TYPE, metrics::MEDIA_TYPE)], app.metrics.encode()).into_response())
 }

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use crate::problem::ProblemBody;
 
 /// Paths of routes, as labels of metrics: a label that came from a request would let anyone make metrics.
-const ROUTES: [&str; 13] = [
+const ROUTES: [&str; 17] = [
     "/connected",
     "/health",
     "/metrics",
@@ -22,6 +22,10 @@ const ROUTES: [&str; 13] = [
     "/v1/accounts/{connected_account_id}/devices",
     "/v1/customers/{customer_key}/accounts",
     "/v1/links",
+    "/v1/quarantine",
+    "/v1/quarantine/replay",
+    "/v1/quarantine/{id}",
+    "/v1/quarantine/{id}/replay",
     "/v1/resolve",
     "/webhooks/seam",
 ];

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use directory::store::QuarantineCounts;
 use directory::{Config, Service};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::{Fresh, code, device, resolved};
+use super::{Fresh, code, device, quarantine_routes, resolved};
 
-const TOKEN: &str = "a-token-of-the-tests";
+pub(super) const TOKEN: &str = "a-token-of-the-tests";
 
 const FLEET: &str = r#"
 {"connected_account_id":"one","customer_key":"key 1","source":"acme","devices":["d","d2"],"bridges":["b"]}
@@ -19,31 +20,31 @@ const FLEET: &str = r#"
 "#;
 
 /// The service on a fleet.
-struct Running {
-    store: Fresh,
-    service: Service,
+pub(super) struct Running {
+    pub(super) store: Fresh,
+    pub(super) service: Service,
 }
 
 /// An answer.
 #[derive(Debug)]
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: String,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 }
 
 impl Running {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with("").await
     }
 
-    async fn with(more: &str) -> Self {
+    pub(super) async fn with(more: &str) -> Self {
         let store = Fresh::new().await.imported(FLEET).await;
         let config =
             format!("database = '{}'\ntokens = ['other-0123456789', '{TOKEN}']\n{more}", store.url());
@@ -51,7 +52,7 @@ impl Running {
         Self { service: Service::new(config).await.unwrap(), store }
     }
 
-    async fn send(&self, request: Request<Body>) -> Answer {
+    pub(super) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.service.router().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
@@ -59,17 +60,17 @@ impl Running {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str) -> Answer {
         self.send(request("GET", path, "").body(Body::empty()).unwrap()).await
     }
 
-    async fn document(&self) -> Value {
+    pub(super) async fn document(&self) -> Value {
         self.get("/openapi.json").await.json()
     }
 }
 
 /// With a token, and `name: value` lines of headers besides.
-fn request(method: &str, path: &str, headers: &str) -> axum::http::request::Builder {
+pub(super) fn request(method: &str, path: &str, headers: &str) -> axum::http::request::Builder {
     let mut builder = Request::builder().method(method).uri(path);
     if !headers.contains("authorization") {
         builder = builder.header("authorization", format!("Bearer {TOKEN}"));
@@ -94,7 +95,7 @@ fn described<'d>(document: &'d Value, path: &str) -> Option<(&'d str, &'d Value)
 }
 
 /// Holds a body against the schema that the document gives for the status.
-fn check_schema(document: &Value, method: &str, path: &str, answer: &Answer) {
+pub(super) fn check_schema(document: &Value, method: &str, path: &str, answer: &Answer) {
     let (_, item) = described(document, path).unwrap();
     let status = answer.status.as_u16().to_string();
     let response = &item[method.to_lowercase()]["responses"][&status];
@@ -180,7 +181,7 @@ async fn a_link_that_is_told_is_resolved() {
 #[tokio::test]
 async fn bad_input_is_a_problem_and_changes_nothing() {
     const JSON: &str = "content-type: application/json";
-    let service = Running::new().await;
+    let service = Running::with(quarantine_routes::SETTINGS).await;
     let document = service.document().await;
     let link = |members: &str| format!(r#"{{"source":"acme","device_id":"d"{members}}}"#);
     let long = "secret".repeat(200);
@@ -239,9 +240,14 @@ async fn bad_input_is_a_problem_and_changes_nothing() {
         cases.push((get(&format!("/v1/accounts/%09/{list}")), 400, "request_invalid"));
         cases.push((get(&format!("/v1/accounts/one/{list}?limit=-1")), 400, "request_invalid"));
     }
+    cases.extend(quarantine_routes::bad_requests());
     let guarded = ["/v1/resolve?source=acme&device_id=d", "/v1/accounts/one", "/metrics", "/openapi.json"];
     let lists = ["/v1/customers/k/accounts", "/v1/accounts/one/devices", "/v1/accounts/one/acs_systems"];
-    for path in guarded.into_iter().chain(lists).chain(["/v1/accounts/one/acs_entrances"]) {
+    for path in guarded.into_iter().chain(lists).chain([
+        "/v1/accounts/one/acs_entrances",
+        "/v1/quarantine",
+        "/v1/quarantine/1",
+    ]) {
         for value in [
             "",
             "secret",
@@ -257,10 +263,14 @@ async fn bad_input_is_a_problem_and_changes_nothing() {
             cases.push((with(path, &format!("authorization: {value}")), 401, "unauthorized"));
         }
     }
-    let mut untried: BTreeSet<String> = document["paths"].as_object().unwrap().keys().cloned().collect();
+    let operations = |(path, item): (&String, &Value)| -> Vec<String> {
+        item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())).collect()
+    };
+    let mut untried: BTreeSet<String> =
+        document["paths"].as_object().unwrap().iter().flat_map(operations).collect();
     // Nothing is read from a request for these.
-    untried.remove("/health");
-    untried.remove("/ready");
+    untried.remove("GET /health");
+    untried.remove("GET /ready");
     let mut before = Vec::new();
     service.store.export(&mut before).await.unwrap();
     for ((method, path, headers, body), status, kind) in cases {
@@ -276,7 +286,7 @@ async fn bad_input_is_a_problem_and_changes_nothing() {
         if status == 405 {
             assert!(answer.headers.contains_key("allow"), "{case}");
         } else if let Some((template, _)) = described(&document, &path) {
-            untried.remove(template);
+            untried.remove(&format!("{method} {template}"));
             check_schema(&document, method, &path, &answer);
         }
     }
@@ -287,6 +297,7 @@ async fn bad_input_is_a_problem_and_changes_nothing() {
     assert_eq!(resolved(&service.store, "acme", super::bridge("x")).await, "unknown");
     assert_eq!(resolved(&service.store, "acme", code("secret")).await, "unknown");
     assert_eq!(resolved(&service.store, "acme", device("d")).await, "device_id: one");
+    assert_eq!(service.store.quarantine_counts().await.unwrap(), QuarantineCounts::default());
 }
 
 /// A Seam API that is away: nothing listens on port 1.

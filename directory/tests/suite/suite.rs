@@ -5,6 +5,8 @@ mod cause;
 mod import;
 mod jobs;
 mod links;
+mod quarantine;
+mod quarantine_routes;
 mod reconcile;
 mod registrations;
 mod resolve;
