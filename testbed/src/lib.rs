@@ -7,6 +7,7 @@ pub mod bootstrap;
 pub mod build;
 pub mod envoy;
 pub mod fake_seam;
+pub mod frames;
 pub mod gateway;
 pub mod http1;
 #[cfg(feature = "http2")]
