@@ -233,7 +233,7 @@ fn lines_that_two_readers_could_read_differently_are_refused_or_written_anew() -
             raw(&format!("POST {} HTTP/1.1\r\n x-smuggled: 1", event::PATH)),
             &[400],
         ),
-        ("HTTP/1.2", raw(&format!("POST {} HTTP/1.2", event::PATH)), &[400]),
+        ("HTTP/1.2", raw(&format!("POST {} HTTP/1.2", event::PATH)), &[426]),
         ("a version in lower case", raw(&format!("POST {} http/1.1", event::PATH)), &[400]),
         ("two spaces", raw(&format!("POST  {} HTTP/1.1", event::PATH)), &[200, 200]),
         ("a tab for a space", raw(&format!("POST\t{}\tHTTP/1.1", event::PATH)), &[200, 200]),

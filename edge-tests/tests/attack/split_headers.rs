@@ -112,7 +112,7 @@ fn an_id_does_not_split_the_question_to_the_directory() -> TestResult {
         .plugin_configuration(CONFIGURATION)?
         .on_free_ports(upstream.port())?
         .with_directory(directory.port())?;
-    let gateway = Launch::new(edge_tests::filters::envoy()?, bootstrap.into_text()).start()?;
+    let gateway = Launch::new(testbed::envoy::shared()?, bootstrap.into_text()).start()?;
     let address = gateway.listener("edge")?;
     let ids =
         ENCODED.iter().map(|(id, _)| *id).chain(["a b", "a?b=c", "a+b", "a\"b", "../../v1/links", "a;b"]);

@@ -12,7 +12,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("edge-tests", &["event-core", "testbed"]),
     ("envoy-sim", &[]),
     ("event-core", &[]),
-    ("fuzz", &["event-core"]),
+    ("fuzz", &["envoy-sim", "event-core", "testbed"]),
     ("host-tests", &["directory-api", "envoy-sim", "event-core", "testbed"]),
     ("minimal-filter", &[]),
     ("plugin", &["directory-api", "event-core"]),
