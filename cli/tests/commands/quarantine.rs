@@ -3,6 +3,8 @@
 
 use std::net::SocketAddr;
 
+use directory::Store;
+use directory::store::{Limits, NewQuarantined, QuarantineLimits, Quarantining};
 use testbed::http1;
 use testbed::message::Request;
 use testbed::service::Service;
@@ -128,4 +130,41 @@ fn a_replay_needs_an_edge() {
     let output = folder.command("quarantine replay").arg("--all").output().unwrap();
     let (code, text) = failure(&output);
     assert_eq!((code, text.as_str()), (Some(1), "error: quarantine.edge_url: is required for this\n"));
+}
+
+#[test]
+fn the_service_lets_old_events_go_and_says_so() {
+    let folder = Folder::with("[quarantine]\nmax_age_days = 1\n");
+    let database = format!("sqlite:{}", folder.0.join("directory.db").display());
+    let event = NewQuarantined {
+        environment: "production",
+        source: "acme",
+        event_id: "e1",
+        cause: "event_invalid",
+        path: "/provider_events",
+        content_type: "application/json",
+        event_type: None,
+        event_timestamp: None,
+        device_id: None,
+        bridge_id: None,
+        access_code_id: None,
+        partition_key: None,
+        body: b"{}",
+    };
+    let limits = QuarantineLimits { events: 1, bytes: 1 << 20, age_ms: 1 };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    // In 1970.
+    let stored = runtime.block_on(async {
+        let store = Store::open(&database, Limits::default()).await.unwrap();
+        let stored = store.quarantine(&event, limits, 1).await.unwrap();
+        store.close().await;
+        stored
+    });
+    assert!(matches!(stored, Quarantining::Stored { .. }));
+    assert_eq!(listed(&folder, &[]).len(), 1);
+    let (mut service, _) = start(&folder);
+    let said = "quarantined events were too old and went without a replay n_events=1";
+    service.wait_for(|output| output.contains(said).then_some(())).unwrap();
+    assert_eq!(listed(&folder, &[]), [""; 0]);
+    assert!(service.stop().unwrap().success());
 }

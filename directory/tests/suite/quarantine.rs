@@ -335,3 +335,18 @@ async fn one_event_that_comes_many_times_at_once_is_one() {
     assert_eq!(check_totals(&store).await.0, 1);
     other.close().await;
 }
+
+#[tokio::test]
+async fn what_is_being_replayed_again_is_passed_over_when_room_is_made() {
+    let store = Fresh::new().await;
+    let limits = QuarantineLimits { events: 2, ..ROOMY };
+    let (older, newer) = (stored(&store, "a", 1).await, stored(&store, "b", 2).await);
+    replay(&store, older, ACCEPTED, 3).await;
+    replay(&store, newer, ACCEPTED, 3).await;
+    let held = claim(&store, older, "o", 4).await;
+    let outcome = store.quarantine(&event("c", b"{}"), limits, 5).await.unwrap();
+    assert!(matches!(outcome, Quarantining::Stored { .. }), "{outcome:?}");
+    assert_eq!(ids(&store, QuarantineFilter::default()).await, [older, newer + 1]);
+    assert_eq!(store.finish_replay(&held, "o", ACCEPTED, 6).await.unwrap(), Step::Done);
+    check_totals(&store).await;
+}
