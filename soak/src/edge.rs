@@ -26,6 +26,21 @@ pub struct Ports {
     pub directory: u16,
 }
 
+/// What differs between runs in the gateway's configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Workers of Envoy.
+    pub n_workers: u32,
+    /// How long the filter waits for the directory.
+    pub directory_timeout_ms: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { n_workers: 2, directory_timeout_ms: 250 }
+    }
+}
+
 /// Envoy's files: the part that is read once, and the listener, which can change.
 #[derive(Debug)]
 pub struct Files {
@@ -34,6 +49,7 @@ pub struct Files {
     listener: String,
     watched: PathBuf,
     generation: u64,
+    options: Options,
 }
 
 /// Stands where the plugin configuration will.
@@ -49,7 +65,7 @@ impl Files {
     ///
     /// # Errors
     /// When `envoy.yaml` is not what this expects any more, or a file cannot be written.
-    pub fn new(folder: &Path, ports: Ports, module: &Path) -> Result<Self, BoxError> {
+    pub fn new(folder: &Path, ports: Ports, module: &Path, options: Options) -> Result<Self, BoxError> {
         let text = std::fs::read_to_string(paths::repository().join("envoy.yaml"))?;
         let whole = Bootstrap::new(text)
             .module(module)?
@@ -87,8 +103,9 @@ impl Files {
             listener: format!("{IN_FILE}{listener}\n"),
             watched,
             generation: 0,
+            options,
         };
-        files.write(&configuration(0))?;
+        files.write(&files.configuration())?;
         Ok(files)
     }
 
@@ -103,7 +120,7 @@ impl Files {
     /// When the file cannot be written.
     pub fn reload(&mut self) -> io::Result<()> {
         self.generation += 1;
-        self.write(&configuration(self.generation))
+        self.write(&self.configuration())
     }
 
     /// Lets Envoy find a listener whose plugin configuration Bellhop refuses.
@@ -112,7 +129,7 @@ impl Files {
     /// When the file cannot be written.
     pub fn spoil(&self) -> io::Result<()> {
         // As if somebody had meant `verify`: nobody must get in by that.
-        self.write(&configuration(self.generation).replacen("\"verify\"", "\"verifies\"", 1))
+        self.write(&self.configuration().replacen("\"verify\"", "\"verifies\"", 1))
     }
 
     fn write(&self, configuration: &str) -> io::Result<()> {
@@ -121,27 +138,28 @@ impl Files {
         std::fs::write(&new, self.listener.replace(PLACE, configuration))?;
         std::fs::rename(new, &self.watched)
     }
-}
 
-/// The plugin configuration of this generation. Two that follow each other differ.
-fn configuration(generation: u64) -> String {
-    let secrets = if generation.is_multiple_of(2) { vec![SECRET] } else { vec![OLD_SECRET, SECRET] };
-    serde_json::json!({
-        "environment": "soak",
-        "sources": [
-            { "name": OPEN.0, "path": OPEN.1, "verify": "none" },
-            { "name": SIGNED.0, "path": SIGNED.1, "verify": { "standard_webhooks": { "secrets": secrets } } }
-        ],
-        "directory": {
-            "cluster": "directory", "authority": "directory", "timeout_ms": 250, "pause_ms": 100,
-            "token": { "env": "DIRECTORY_TOKEN" },
-            "cache": { "fresh_s": 2, "unknown_s": 1, "stale_s": 3600 }
-        },
-        "delivery": {
-            "retry_on": ["connect-failure", "refused-stream", "gateway-error"],
-            "max_retries": 2, "timeout_ms": 1500, "per_try_timeout_ms": 600,
-            "retry_after_s": 30 + generation % 7
-        }
-    })
-    .to_string()
+    /// The plugin configuration. Two generations that follow each other differ.
+    fn configuration(&self) -> String {
+        let Self { generation, options, .. } = self;
+        let secrets = if generation.is_multiple_of(2) { vec![SECRET] } else { vec![OLD_SECRET, SECRET] };
+        serde_json::json!({
+            "environment": "soak",
+            "sources": [
+                { "name": OPEN.0, "path": OPEN.1, "verify": "none" },
+                { "name": SIGNED.0, "path": SIGNED.1, "verify": { "standard_webhooks": { "secrets": secrets } } }
+            ],
+            "directory": {
+                "cluster": "directory", "authority": "directory", "timeout_ms": options.directory_timeout_ms, "pause_ms": 100,
+                "token": { "env": "DIRECTORY_TOKEN" },
+                "cache": { "fresh_s": 2, "unknown_s": 1, "stale_s": 3600 }
+            },
+            "delivery": {
+                "retry_on": ["connect-failure", "refused-stream", "gateway-error"],
+                "max_retries": 2, "timeout_ms": 1500, "per_try_timeout_ms": 600,
+                "retry_after_s": 30 + generation % 7
+            }
+        })
+        .to_string()
+    }
 }

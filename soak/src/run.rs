@@ -8,6 +8,7 @@ use system_tests::BoxError;
 
 use crate::backoff::{A_DAY, Policy};
 use crate::clock::Clock;
+use crate::edge::Options;
 use crate::fleet::Fleet;
 use crate::plan::{FAULTS, Fault, Mood, Plan, Step};
 use crate::recorder::Recorder;
@@ -34,8 +35,8 @@ pub struct Settings {
     pub extent: Extent,
     /// What goes wrong.
     pub faults: Vec<Fault>,
-    /// Workers of Envoy.
-    pub n_workers: u32,
+    /// How the gateway is configured.
+    pub options: Options,
 }
 
 /// When a run is enough.
@@ -48,9 +49,9 @@ pub enum Extent {
 }
 
 impl Settings {
-    /// Every fault, two workers.
+    /// Every fault, the usual gateway.
     pub fn new(seed: u64, extent: Extent) -> Self {
-        Self { seed, extent, faults: FAULTS.to_vec(), n_workers: 2 }
+        Self { seed, extent, faults: FAULTS.to_vec(), options: Options::default() }
     }
 }
 
@@ -64,7 +65,7 @@ pub fn run(settings: &Settings) -> Result<Report, BoxError> {
     let fleet = Fleet::new(settings.seed, spacing);
     let recorder = Arc::new(Recorder::new(fleet, settings.seed));
     let clock = Arc::new(Clock::start(HOUR));
-    let start = || World::start(Arc::clone(&clock), Arc::clone(&recorder), settings.n_workers);
+    let start = || World::start(Arc::clone(&clock), Arc::clone(&recorder), settings.options);
     let mut world = clock.held(start)?;
     let sender = Sender::new(
         world.edge(),

@@ -14,7 +14,7 @@ use testbed::upstream::{ClosedPort, Upstream};
 use testbed::{PATIENCE, build, envoy, paths};
 
 use crate::clock::Clock;
-use crate::edge::{Files, Ports};
+use crate::edge::{Files, Options, Ports};
 use crate::fleet::Fleet;
 use crate::plan::{Fault, Step};
 use crate::recorder::Recorder;
@@ -25,7 +25,7 @@ use crate::trap;
 pub struct World {
     clock: Arc<Clock>,
     recorder: Arc<Recorder>,
-    n_workers: u32,
+    options: Options,
     files: Files,
     ports: Ports,
     folder: PathBuf,
@@ -78,7 +78,7 @@ impl World {
     ///
     /// # Errors
     /// When a part does not start.
-    pub fn start(clock: Arc<Clock>, recorder: Arc<Recorder>, n_workers: u32) -> Result<Self, BoxError> {
+    pub fn start(clock: Arc<Clock>, recorder: Arc<Recorder>, options: Options) -> Result<Self, BoxError> {
         let filter = build::filter("plugin", "bellhop_plugin")?;
         let folder = folder()?;
         let module = folder.join("wrapped.wasm");
@@ -87,11 +87,11 @@ impl World {
         let held = [ClosedPort::hold_for_servers()?, ClosedPort::hold_for_servers()?];
         let ports =
             Ports { edge: held[0].port()?, upstream: held[1].port()?, directory: directory.address().port() };
-        let files = Files::new(&folder, ports, &module)?;
+        let files = Files::new(&folder, ports, &module, options)?;
         let mut world = Self {
             clock,
             recorder,
-            n_workers,
+            options,
             files,
             ports,
             folder,
@@ -113,6 +113,14 @@ impl World {
     /// Where senders post.
     pub fn edge(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.edge))
+    }
+
+    /// The Envoy that senders reach.
+    ///
+    /// # Errors
+    /// When none runs.
+    pub fn gateway(&self) -> Result<&Gateway, BoxError> {
+        Ok(&self.envoy.as_ref().ok_or("no Envoy runs")?.gateway)
     }
 
     /// The directory learns what it knows from the start, or the rest too.
@@ -223,7 +231,7 @@ impl World {
 
     fn start_envoy(&self) -> Result<Running, BoxError> {
         let launch = Launch::new(envoy::shared()?, self.files.bootstrap())
-            .concurrency(self.n_workers)
+            .concurrency(self.options.n_workers)
             .variable("DIRECTORY_TOKEN", TOKEN);
         self.clock.held(|| {
             let gateway = launch.start()?;
@@ -257,8 +265,8 @@ impl World {
     }
 
     /// How often Envoy has taken and refused a listener.
-    fn listeners(&self) -> io::Result<(u64, u64)> {
-        let gateway = &self.envoy.as_ref().ok_or_else(|| io::Error::other("no Envoy runs"))?.gateway;
+    fn listeners(&self) -> Result<(u64, u64), BoxError> {
+        let gateway = self.gateway()?;
         let count = |name: &str| gateway.stat(name).map(Option::unwrap_or_default);
         Ok((count("listener_manager.lds.update_success")?, count("listener_manager.lds.update_rejected")?))
     }
@@ -289,7 +297,10 @@ fn folder() -> io::Result<PathBuf> {
 }
 
 /// Asks until it is so.
-fn until(what: &str, is_so: impl Fn() -> Result<bool, BoxError>) -> Result<(), BoxError> {
+///
+/// # Errors
+/// When it is not so in time, or cannot be asked.
+pub fn until(what: &str, is_so: impl Fn() -> Result<bool, BoxError>) -> Result<(), BoxError> {
     let deadline = Instant::now() + PATIENCE;
     while !is_so()? {
         if Instant::now() > deadline {
