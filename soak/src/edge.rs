@@ -33,11 +33,13 @@ pub struct Options {
     pub n_workers: u32,
     /// How long the filter waits for the directory.
     pub directory_timeout_ms: u32,
+    /// For how many events and devices the filter remembers what was accepted; `None`: it is not asked to.
+    pub memory_slots: Option<u32>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { n_workers: 2, directory_timeout_ms: 250 }
+        Self { n_workers: 2, directory_timeout_ms: 250, memory_slots: None }
     }
 }
 
@@ -143,7 +145,7 @@ impl Files {
     fn configuration(&self) -> String {
         let Self { generation, options, .. } = self;
         let secrets = if generation.is_multiple_of(2) { vec![SECRET] } else { vec![OLD_SECRET, SECRET] };
-        serde_json::json!({
+        let mut configuration = serde_json::json!({
             "environment": "soak",
             "sources": [
                 { "name": OPEN.0, "path": OPEN.1, "verify": "none" },
@@ -159,7 +161,11 @@ impl Files {
                 "max_retries": 2, "timeout_ms": 1500, "per_try_timeout_ms": 600,
                 "retry_after_s": 30 + generation % 7
             }
-        })
-        .to_string()
+        });
+        if let Some(slots) = options.memory_slots {
+            configuration["duplicates"] = serde_json::json!({ "window_s": 86_400, "slots": slots });
+            configuration["order"] = serde_json::json!({ "slots": slots });
+        }
+        configuration.to_string()
     }
 }

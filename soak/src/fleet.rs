@@ -22,7 +22,8 @@ pub const FORGED: u64 = 1 << 40;
 /// 2026-02-10T00:00:00Z, in days since 1970.
 const FIRST_DAY: u64 = 20_494;
 
-const N_DEVICES: u64 = 400;
+/// Devices of a usual fleet.
+pub const N_DEVICES: u64 = 400;
 const N_ACCOUNTS: u64 = 25;
 
 /// Kinds of chance that do not depend on each other.
@@ -32,6 +33,7 @@ const OF_EVENTS: u64 = 1;
 #[derive(Debug, Clone, Copy)]
 pub struct Fleet {
     seed: u64,
+    n_devices: u64,
     /// Provider time between two events.
     spacing: Duration,
 }
@@ -93,9 +95,9 @@ enum Known {
 }
 
 impl Fleet {
-    /// The fleet of this seed, one event each `spacing` of provider time.
-    pub const fn new(seed: u64, spacing: Duration) -> Self {
-        Self { seed, spacing }
+    /// The fleet of this seed, of at most [`N_DEVICES`], one event each `spacing` of provider time.
+    pub const fn new(seed: u64, n_devices: u64, spacing: Duration) -> Self {
+        Self { seed, n_devices, spacing }
     }
 
     /// When the event of this number happens, and is sent for the first time.
@@ -130,13 +132,13 @@ impl Fleet {
 
     /// The device that the event of this number is about.
     pub fn device(&self, number: u64) -> u64 {
-        Random::of(self.seed, OF_EVENTS, number).below(N_DEVICES)
+        Random::of(self.seed, OF_EVENTS, number).below(self.n_devices)
     }
 
     /// The event of this number.
     pub fn event(&self, number: u64) -> Event {
         let mut random = Random::of(self.seed, OF_EVENTS, number);
-        let device = random.below(N_DEVICES);
+        let device = random.below(self.n_devices);
         let (source, path) = Self::source(device);
         let by_bridge = Self::known(device) == Known::ByBridge;
         let forged = number >= FORGED;
@@ -249,7 +251,7 @@ fn timestamp(since: Duration) -> String {
 mod tests {
     use super::*;
 
-    const FLEET: Fleet = Fleet::new(1, Duration::from_secs(12));
+    const FLEET: Fleet = Fleet::new(1, N_DEVICES, Duration::from_secs(12));
 
     #[test]
     fn an_event_follows_from_its_number() {
@@ -260,7 +262,7 @@ mod tests {
             assert_eq!(event.device, FLEET.device(number));
             serde_json::from_slice::<serde_json::Value>(&event.body).unwrap();
         }
-        assert_ne!(FLEET.event(5).body, Fleet::new(2, Duration::from_secs(12)).event(5).body);
+        assert_ne!(FLEET.event(5).body, Fleet::new(2, N_DEVICES, Duration::from_secs(12)).event(5).body);
         assert_eq!(sequence(b"{\"sequence\":x,"), None);
     }
 

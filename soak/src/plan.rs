@@ -78,18 +78,9 @@ pub const FAULTS: [Fault; 22] = [
 ];
 
 impl Fault {
-    /// Whether what the filter has noted of accepted events is there afterwards.
+    /// Whether what the filter has noted of accepted events is there afterwards. It lies in Envoy's process, not in a VM's.
     pub const fn keeps_memory(self) -> bool {
-        !matches!(
-            self,
-            Self::Upstream(Mood::TakesAndTraps)
-                | Self::EnvoyDrained
-                | Self::EnvoyKilled
-                | Self::ConfigurationReloaded
-                | Self::ConfigurationRefused
-                | Self::FilterTraps
-                | Self::FilterTrapsWhileRequestsWait
-        )
+        !matches!(self, Self::EnvoyDrained | Self::EnvoyKilled)
     }
 }
 

@@ -268,7 +268,7 @@ mod tests {
     use super::*;
     use testbed::message::Headers;
 
-    const FLEET: Fleet = Fleet::new(1, Duration::from_secs(12));
+    const FLEET: Fleet = Fleet::new(1, crate::fleet::N_DEVICES, Duration::from_secs(12));
 
     fn recorder() -> Recorder {
         Recorder::new(FLEET, 1)

@@ -9,7 +9,7 @@ use system_tests::BoxError;
 use crate::backoff::{A_DAY, Policy};
 use crate::clock::Clock;
 use crate::edge::Options;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, N_DEVICES};
 use crate::plan::{FAULTS, Fault, Mood, Plan, Step};
 use crate::recorder::Recorder;
 use crate::report::Report;
@@ -35,6 +35,8 @@ pub struct Settings {
     pub extent: Extent,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// Devices that the events are about.
+    pub n_devices: u64,
     /// How the gateway is configured.
     pub options: Options,
 }
@@ -51,7 +53,7 @@ pub enum Extent {
 impl Settings {
     /// Every fault, the usual gateway.
     pub fn new(seed: u64, extent: Extent) -> Self {
-        Self { seed, extent, faults: FAULTS.to_vec(), options: Options::default() }
+        Self { seed, extent, faults: FAULTS.to_vec(), n_devices: N_DEVICES, options: Options::default() }
     }
 }
 
@@ -62,7 +64,7 @@ impl Settings {
 pub fn run(settings: &Settings) -> Result<Report, BoxError> {
     let started = Instant::now();
     let (steps, n_events, spacing) = extent(settings);
-    let fleet = Fleet::new(settings.seed, spacing);
+    let fleet = Fleet::new(settings.seed, settings.n_devices, spacing);
     let recorder = Arc::new(Recorder::new(fleet, settings.seed));
     let clock = Arc::new(Clock::start(HOUR));
     let start = || World::start(Arc::clone(&clock), Arc::clone(&recorder), settings.options);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use soak::BoxError;
 use soak::clock::Clock;
 use soak::edge::Options;
-use soak::fleet::{Event, Fleet};
+use soak::fleet::{Event, Fleet, N_DEVICES};
 use soak::plan::{Fault, Step};
 use soak::recorder::Recorder;
 use soak::trap::TRAPPING_HEADERS;
@@ -14,14 +14,14 @@ use soak::world::{World, until};
 use testbed::http1::{self, Connection};
 use testbed::message::Request;
 
-const FLEET: Fleet = Fleet::new(1, Duration::from_secs(12));
+const FLEET: Fleet = Fleet::new(1, N_DEVICES, Duration::from_secs(12));
 
 #[test]
 fn a_request_that_waits_when_the_filter_traps_is_told_to_come_again() -> Result<(), BoxError> {
     let clock = Arc::new(Clock::start(Duration::from_secs(1)));
     let recorder = Arc::new(Recorder::new(FLEET, 1));
     // The directory is waited for until something else ends it.
-    let options = Options { n_workers: 1, directory_timeout_ms: 10_000 };
+    let options = Options { n_workers: 1, directory_timeout_ms: 10_000, ..Options::default() };
     let mut world = World::start(clock, Arc::clone(&recorder), options)?;
     let step =
         Step { after: Duration::ZERO, fault: Fault::DirectoryHangs, percent: 100, lasts: Duration::ZERO };
