@@ -21,6 +21,13 @@ cargo xtask test [--all] [--install]
     Sets everything up and runs every check that needs rustup and Python only.
     --all      also those that need more, and says what is missing
     --install  installs what is missing
+cargo xtask fuzz [--minutes N] [--target T] [--keep]
+    Looks for inputs that break what must hold for any, with libFuzzer; installs cargo-fuzz into the build folder if need be.
+    --minutes N  for each target (default 10)
+    --target T   only this one, by the name of its file in fuzz/targets
+    --keep       adds to fuzz/corpus what reaches code that nothing in it reaches
+cargo xtask deny
+    Licences, sources, bans and known vulnerabilities of what is built in, with cargo-deny, which has to be installed.
 cargo xtask bench [--memory | --directory] [--check] [--rounds N]
     Measures the filter on real Envoy against no filter and a minimal one.
     --memory   instead: resident memory after 10,000 and 100,000 events
@@ -43,6 +50,8 @@ pub(crate) enum Command {
     Test(TestOptions),
     Bench(BenchOptions),
     Soak(SoakOptions),
+    Fuzz(FuzzOptions),
+    Deny,
 }
 
 /// The ports of `up`.
@@ -80,6 +89,16 @@ pub(crate) struct SoakOptions {
     pub(crate) report: Option<PathBuf>,
 }
 
+/// The options of `fuzz`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FuzzOptions {
+    /// For each target.
+    pub(crate) minutes: u64,
+    /// `None`: all of them.
+    pub(crate) target: Option<String>,
+    pub(crate) keep: bool,
+}
+
 /// Reads the arguments of this process.
 pub(crate) fn parse() -> anyhow::Result<Command> {
     parse_from(Parser::from_env())
@@ -95,6 +114,12 @@ fn parse_from(mut parser: Parser) -> anyhow::Result<Command> {
         "up" => parse_up(parser),
         "test" => parse_test(parser),
         "bench" => parse_bench(parser),
+        "fuzz" => parse_fuzz(parser),
+        "deny" => match parser.next()? {
+            None => Ok(Command::Deny),
+            Some(Arg::Short('h') | Arg::Long("help")) => Ok(Command::Help),
+            Some(argument) => Err(argument.unexpected().into()),
+        },
         "soak" => parse_soak(parser),
         "help" => Ok(Command::Help),
         other => bail!("no such command: `{other}`; `cargo xtask --help` lists them"),
@@ -190,6 +215,20 @@ fn parse_soak(mut parser: Parser) -> anyhow::Result<Command> {
     Ok(Command::Soak(options))
 }
 
+fn parse_fuzz(mut parser: Parser) -> anyhow::Result<Command> {
+    let mut options = FuzzOptions { minutes: 10, target: None, keep: false };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Long("minutes") => options.minutes = parse_number(&mut parser, 1..=10_000)?,
+            Arg::Long("target") => options.target = Some(parser.value()?.string()?),
+            Arg::Long("keep") => options.keep = true,
+            other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Command::Fuzz(options))
+}
+
 /// The value of the option just read.
 fn parse_number<N>(parser: &mut Parser, range: RangeInclusive<N>) -> anyhow::Result<N>
 where
@@ -243,6 +282,10 @@ mod tests {
             parse(&["bench", "--memory", "--check", "--rounds", "3"]).unwrap(),
             Command::Bench(options)
         );
+        let options = FuzzOptions { minutes: 30, target: Some("filter".to_owned()), keep: true };
+        let fuzz = parse(&["fuzz", "--minutes=30", "--target", "filter", "--keep"]);
+        assert_eq!(fuzz.unwrap(), Command::Fuzz(options));
+        assert_eq!(parse(&["deny"]).unwrap(), Command::Deny);
     }
 
     #[test]
@@ -259,6 +302,9 @@ mod tests {
             &["up", "--directory-port", "1"],
             &["test", "--install"],
             &["bench", "--rounds", "0"],
+            &["deny", "now"],
+            &["fuzz", "--minutes", "0"],
+            &["fuzz", "filter"],
             &["bench", "--memory", "--directory"],
             &["soak", "--minutes", "0"],
             &["soak", "--seed", "x"],

@@ -2,7 +2,9 @@
 
 mod arguments;
 mod bench;
+mod deny;
 mod examples;
+mod fuzz;
 mod optional;
 mod run;
 mod setup;
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         Ok(Command::SendExamples) => up::send_examples(),
         Ok(Command::Test(options)) => test::run(options),
         Ok(Command::Bench(options)) => bench::run(options),
+        Ok(Command::Fuzz(options)) => fuzz::run(&options),
+        Ok(Command::Deny) => deny::run(),
         Ok(Command::Soak(options)) => soak::run(&options),
         Err(error) => Err(error),
     };

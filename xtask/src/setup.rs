@@ -58,6 +58,13 @@ fn filter(package: &str) -> anyhow::Result<()> {
     run::checked(&mut run::cargo(&["build", "--release", "--target", "wasm32-wasip1", "--package", package]))
 }
 
+/// Builds the filter of Bellhop. Gives the path of its module.
+pub(crate) fn bellhop_module() -> anyhow::Result<PathBuf> {
+    targets()?;
+    filter("plugin")?;
+    Ok(paths::module(BELLHOP))
+}
+
 /// Builds the program `bellhop`. Gives its path.
 pub(crate) fn bellhop() -> anyhow::Result<PathBuf> {
     announce("building bellhop");
