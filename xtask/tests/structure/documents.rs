@@ -3,7 +3,7 @@
 use crate::{read, root};
 
 /// The documents whose paths must exist.
-const DOCUMENTS: [&str; 2] = ["ARCHITECTURE.md", "README.md"];
+const DOCUMENTS: [&str; 3] = ["ARCHITECTURE.md", "README.md", "SECURITY.md"];
 
 /// What stands in backticks with a slash and is no path: media types, protobuf types, repositories, addresses.
 const NO_PATHS: [&str; 5] = ["application/", "text/", "type.googleapis.com/", "http://", "https://"];

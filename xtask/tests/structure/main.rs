@@ -2,6 +2,7 @@
 //! Each test fails when it saw nothing to check. None of them looks at behaviour.
 
 mod arrows;
+mod dependencies;
 mod documents;
 mod envoy_yaml;
 mod manifests;
