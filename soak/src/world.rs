@@ -282,7 +282,8 @@ impl World {
 /// A gauge cannot be summed up over processes.
 fn is_gauge(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default();
-    last.ends_with("_active") || last.ends_with("_buffered") || last == "version" || last == "active"
+    let ends = ["_active", "_buffered", "_count", "_time"];
+    ends.iter().any(|end| last.ends_with(end)) || last == "version" || last == "active"
 }
 
 fn folder() -> io::Result<PathBuf> {
