@@ -138,8 +138,11 @@ fn joined(head: &Head) -> Vec<(String, Vec<u8>)> {
     for (name, value) in &head.headers {
         let in_one_slot = matches!(&**name, "content-encoding" | "content-type");
         match joined.iter_mut().find(|(it, _)| in_one_slot && it == name) {
+            // An empty value adds nothing, not even a comma.
             Some((_, first)) => {
-                first.push(b',');
+                if !first.is_empty() && !value.is_empty() {
+                    first.push(b',');
+                }
                 first.extend(value);
             }
             None => joined.push((name.clone(), value.clone())),
