@@ -31,5 +31,20 @@ pub fn assert_problem(response: &Response, status: u16, cause: &str) {
 #[track_caller]
 pub fn assert_try_again(response: &Response, status: u16) {
     assert_problem(response, status, "upstream_unavailable");
-    assert_eq!(response.headers.all("retry-after").collect::<Vec<_>>(), [b"30"], "{:?}", response.headers);
+    assert_retry_after(response);
+}
+
+/// Checks that the sender is told once when to come back: after `delivery.retry_after_s` of `envoy.yaml`, or up to half as
+/// much later.
+///
+/// # Panics
+/// When it is not.
+#[track_caller]
+pub fn assert_retry_after(response: &Response) {
+    let values: Vec<_> = response.headers.all("retry-after").collect();
+    let seconds = match values.as_slice() {
+        [value] => std::str::from_utf8(value).ok().and_then(|text| text.parse::<u32>().ok()),
+        _ => None,
+    };
+    assert!(seconds.is_some_and(|seconds| (30..=45).contains(&seconds)), "{:?}", response.headers);
 }

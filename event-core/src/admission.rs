@@ -2,8 +2,8 @@
 
 use crate::config::{Limits, Source};
 use crate::edge::SourceIndex;
-use crate::headers::{folded_starts_with, is_reserved, same_name};
-use crate::verify::{Presented, Verify};
+use crate::headers::{BELLHOP_REPLAY, BELLHOP_REPLAY_ID, folded_starts_with, is_reserved, same_name};
+use crate::verify::{self, Presented, Token, Verify};
 use crate::{Cause, Refusal};
 
 /// A request whose headers are in order.
@@ -15,6 +15,8 @@ pub struct Admission {
     pub forbidden: Vec<String>,
     /// What the sender presents, to be judged with the body.
     pub(crate) presented: Option<Box<Presented>>,
+    /// The id that the event had when it was quarantined: whoever replays it has proved itself, in place of its sender.
+    pub(crate) replayed: Option<Box<str>>,
 }
 
 /// The headers that decide, gathered in one pass.
@@ -27,6 +29,8 @@ struct Head<'h> {
     content_length: Option<&'h [u8]>,
     signature_names: Vec<&'h [u8]>,
     signature_repeated: bool,
+    replay: Values<'h>,
+    replay_id: Values<'h>,
     forbidden: Vec<String>,
 }
 
@@ -57,7 +61,7 @@ impl<'h> Head<'h> {
                 Some(b':') => head.read_pseudo_header(name, value),
                 Some(b'c' | b'C') => head.read_content_header(name, value),
                 Some(b'w' | b'W' | b's' | b'S') => head.read_signature_header(name),
-                Some(b'i' | b'I' | b'x' | b'X') => head.read_other(name),
+                Some(b'i' | b'I' | b'x' | b'X') => head.read_other(name, value),
                 Some(_) | None => {}
             }
         }
@@ -80,7 +84,7 @@ impl<'h> Head<'h> {
         } else if name.eq_ignore_ascii_case(b"content-length") {
             self.content_length = Some(value);
         } else {
-            self.read_other(name);
+            self.read_other(name, value);
         }
     }
 
@@ -91,8 +95,13 @@ impl<'h> Head<'h> {
         }
     }
 
-    fn read_other(&mut self, name: &[u8]) {
+    fn read_other(&mut self, name: &[u8], value: &'h [u8]) {
         if is_reserved(name) {
+            if same_name(name, BELLHOP_REPLAY.as_bytes()) {
+                self.replay = self.replay.and(value);
+            } else if same_name(name, BELLHOP_REPLAY_ID.as_bytes()) {
+                self.replay_id = self.replay_id.and(value);
+            }
             self.forbidden.push(String::from_utf8_lossy(name).into_owned());
         }
     }
@@ -108,6 +117,7 @@ impl<'h> Head<'h> {
 pub(crate) fn admit<'h>(
     sources: &[Source],
     limits: &Limits,
+    replay: Option<&Token>,
     headers: impl IntoIterator<Item = (&'h [u8], &'h [u8]), IntoIter: Clone>,
 ) -> Result<Admission, Refusal> {
     let headers = headers.into_iter();
@@ -125,6 +135,7 @@ pub(crate) fn admit<'h>(
     if head.signature_repeated {
         return Err(Refusal::new(Cause::HeaderAmbiguous, "a webhook- or svix- header is repeated"));
     }
+    let replayed = replay.map_or(Ok(None), |token| judge_replay(token, head.replay, head.replay_id))?;
     let presented = if source.is_verified() {
         if source.verify.hides_a_header() {
             head.hide(&source.verify, headers.clone());
@@ -148,7 +159,26 @@ pub(crate) fn admit<'h>(
     if head.content_length.is_some_and(|length| is_over(length, limits.body_bytes)) {
         return Err(Refusal::body_too_large(limits.body_bytes));
     }
-    Ok(Admission { source: SourceIndex(index), forbidden: head.forbidden, presented })
+    Ok(Admission { source: SourceIndex(index), forbidden: head.forbidden, presented, replayed })
+}
+
+/// Whether the request is a replay, and of which event. Who is no sender of the source proves itself by a secret of its own.
+fn judge_replay(token: &Token, secret: Values<'_>, id: Values<'_>) -> Result<Option<Box<str>>, Refusal> {
+    let repeated =
+        || Refusal::new(Cause::HeaderAmbiguous, "x-bellhop-replay or x-bellhop-replay-id is repeated");
+    let secret = match secret {
+        Values::None => return Ok(None),
+        Values::One(secret) => secret,
+        Values::Several => return Err(repeated()),
+    };
+    token.check_value(secret).map_err(Refusal::signature_invalid)?;
+    let id = match id {
+        Values::None => None,
+        Values::One(id) => verify::as_id(id),
+        Values::Several => return Err(repeated()),
+    };
+    let missing = || Refusal::new(Cause::HeaderAmbiguous, "x-bellhop-replay-id must be the id of an event");
+    id.map(|id| Some(id.into())).ok_or_else(missing)
 }
 
 /// `application/json` or `application/*+json`, in any case, with any parameters (RFC 9110, section 8.3.1; RFC 6839,
@@ -163,6 +193,8 @@ fn judge_content_type(values: Values<'_>) -> Result<(), Refusal> {
     };
     let value = match values {
         Values::None => return Err(unsupported()),
+        // What nearly all send.
+        Values::One(b"application/json") => return Ok(()),
         Values::One(value) => value,
         Values::Several => return Err(ambiguous()),
     };

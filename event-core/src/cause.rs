@@ -118,7 +118,7 @@ impl Cause {
     /// The problem type: a URN, since it names the cause and points nowhere.
     #[must_use]
     pub fn urn(self) -> String {
-        format!("urn:bellhop:cause:{}", self.name())
+        ["urn:bellhop:cause:", self.name()].concat()
     }
 
     /// Whether the same event, sent again later, can succeed without anyone changing it.

@@ -7,19 +7,22 @@ mod accounts;
 mod delivery;
 mod directory;
 mod error;
+mod memory;
 mod reader;
 mod secret;
 mod verify;
 
-pub use delivery::{Delivery, RETRY_ON};
+pub(crate) use delivery::Deliveries;
+pub use delivery::RETRY_ON;
 pub use directory::{CacheSettings, DirectorySettings};
 pub use error::{ConfigError, ConfigFault};
+pub use memory::MemorySettings;
 pub use secret::{Environment, Secret};
 
 use crate::accounts::Accounts;
 use crate::event_type;
 use crate::json;
-use crate::verify::Verify;
+use crate::verify::{Token, Verify};
 use reader::{Node, Object};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -54,10 +57,16 @@ pub struct Config {
     pub(crate) directory: Option<DirectorySettings>,
     /// What becomes of an event that no account owns.
     pub(crate) on_unassigned: OnUnassigned,
+    /// What becomes of an event that can never be forwarded as it is.
+    pub(crate) on_invalid: OnInvalid,
+    /// What is remembered of accepted events.
+    pub(crate) memory: MemorySettings,
+    /// The secrets of whoever replays quarantined events.
+    pub(crate) replay: Option<Token>,
     /// What is too large.
     pub(crate) limits: Limits,
     /// How the router delivers, and when a sender should come back.
-    pub(crate) delivery: Delivery,
+    pub(crate) delivery: Deliveries,
 }
 
 /// A device cloud that posts events.
@@ -88,8 +97,19 @@ pub enum OnUnassigned {
     Defer,
     /// 422: the sender gives up.
     Reject,
+    /// The quarantine sink gets it.
+    Quarantine,
     /// Upstream gets it, without account headers.
     Forward,
+}
+
+/// What becomes of an event that is malformed, invalid, of a refused type, without a subject, or whose ids are in conflict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnInvalid {
+    /// 4xx: the sender gives up.
+    Reject,
+    /// The quarantine sink gets it.
+    Quarantine,
 }
 
 /// What is too large.
@@ -119,27 +139,27 @@ impl Config {
             "limits",
             "on_invalid",
             "on_unassigned",
+            "order",
+            "replay",
             "sources",
         ])?;
-        if let Some(node) = root.optional("duplicates") {
-            return Err(node.fault(ConfigFault::NotInThisVersion { what: "the duplicate window" }));
-        }
-        if let Some(node) = root.optional("on_invalid") {
-            node.choice(&[("reject", Some(())), ("quarantine", None)])?
-                .ok_or_else(|| node.fault(ConfigFault::NotInThisVersion { what: "quarantine" }))?;
-        }
         let limits = Limits::read(root.optional("limits"))?;
         let sources = read_sources(&root.required("sources")?, environment)?;
-        let delivery = Delivery::read(root.optional("delivery"))?;
+        let delivery = Deliveries::read(root.optional("delivery"))?;
         let directory = root.optional("directory");
+        let retry_after_s = delivery.shortest_retry_after_s();
         let directory =
-            directory.map(|node| directory::read(&node, delivery.retry_after_s, environment)).transpose()?;
+            directory.map(|node| directory::read(&node, retry_after_s, environment)).transpose()?;
+        let replay = root.optional("replay");
         Ok(Self {
             environment: root
                 .required("environment")?
                 .name(is_environment_byte, "letters, digits, `.`, `_` and `-`")?
                 .into(),
             on_unassigned: OnUnassigned::read(root.optional("on_unassigned"))?,
+            on_invalid: OnInvalid::read(root.optional("on_invalid"))?,
+            memory: MemorySettings::read(root.optional("duplicates"), root.optional("order"))?,
+            replay: replay.map(|node| verify::read_replay(&node, environment)).transpose()?,
             accounts: accounts::read(root.optional("accounts"), &sources, limits.id_bytes)?,
             directory,
             delivery,
@@ -158,6 +178,12 @@ impl Config {
     #[must_use]
     pub const fn directory(&self) -> Option<&DirectorySettings> {
         self.directory.as_ref()
+    }
+
+    /// What is remembered of accepted events.
+    #[must_use]
+    pub const fn memory(&self) -> &MemorySettings {
+        &self.memory
     }
 
     /// The names of sources that anyone can post to, since nothing is verified.
@@ -181,12 +207,18 @@ impl OnUnassigned {
     fn read(node: Option<Node<'_>>) -> Result<Self, ConfigError> {
         let Some(node) = node else { return Ok(Self::Defer) };
         node.choice(&[
-            ("defer", Some(Self::Defer)),
-            ("reject", Some(Self::Reject)),
-            ("quarantine", None),
-            ("forward", Some(Self::Forward)),
-        ])?
-        .ok_or_else(|| node.fault(ConfigFault::NotInThisVersion { what: "quarantine" }))
+            ("defer", Self::Defer),
+            ("reject", Self::Reject),
+            ("quarantine", Self::Quarantine),
+            ("forward", Self::Forward),
+        ])
+    }
+}
+
+impl OnInvalid {
+    fn read(node: Option<Node<'_>>) -> Result<Self, ConfigError> {
+        let choices = [("reject", Self::Reject), ("quarantine", Self::Quarantine)];
+        node.map_or(Ok(Self::Reject), |node| node.choice(&choices))
     }
 }
 

@@ -1,24 +1,31 @@
 //! The way of an event through Bellhop, in the order of its steps: the first that fails names the cause. Each step's rules
 //! stand in its own module.
 
+use crate::accepted::order::Latest;
+use crate::accepted::{Memory, Places};
 use crate::accounts::Lookup;
 use crate::admission::{self, Admission};
-use crate::config::{Config, ConfigError, Environment, OnUnassigned, Source};
+use crate::config::{Config, ConfigError, Environment, OnInvalid, OnUnassigned, Source};
 use crate::directory::lessons::Lesson;
 use crate::directory::question::{Question, Subject};
 use crate::directory::{Answer, Owners, Resolution};
 use crate::event_id::content_id;
 use crate::forward::{EventHeaders, ForwardHeaders};
 use crate::headers::encoded;
-use crate::response::{self, UpstreamResponse};
+use crate::problem::RetryAfter;
+use crate::response::{self, Sent, UpstreamResponse};
 use crate::shape::ValidEvent;
 use crate::subject::Ids;
 use crate::{Cause, Refusal, json};
+use std::borrow::Cow;
+use std::cell::OnceCell;
 
 /// One environment, ready to judge events.
 #[derive(Debug)]
 pub struct Edge {
     config: Config,
+    /// `None` until there is a secret for it, or if nothing is to be remembered.
+    memory: Option<Memory>,
 }
 
 /// Which source of the configuration. Only [`Edge::admit`] makes one.
@@ -59,7 +66,15 @@ impl Edge {
     /// # Errors
     /// The first key that is wrong.
     pub fn with_environment(text: &[u8], environment: &Environment<'_>) -> Result<Self, ConfigError> {
-        Config::from_json(text, environment).map(|config| Self { config })
+        Config::from_json(text, environment).map(|config| Self { config, memory: None })
+    }
+
+    /// Remembers accepted events as the configuration says, in places that are found with this secret: the same for all that
+    /// share the places. Without it nothing is remembered.
+    #[must_use]
+    pub fn remembering(self, secret: &[u8]) -> Self {
+        let memory = self.config.memory.is_any().then(|| Memory::new(&self.config, secret));
+        Self { memory, ..self }
     }
 
     /// The configuration.
@@ -76,20 +91,21 @@ impl Edge {
         &self,
         headers: impl IntoIterator<Item = (&'h [u8], &'h [u8]), IntoIter: Clone>,
     ) -> Result<Admission, Refusal> {
-        admission::admit(&self.config.sources, &self.config.limits, headers)
+        admission::admit(&self.config.sources, &self.config.limits, self.config.replay.as_ref(), headers)
     }
 
     /// Whether [`Edge::judge`] looks at the time for this request.
     #[must_use]
     pub fn needs_time(&self, admission: &Admission) -> bool {
-        self.config.sources.get(admission.source.0).is_some_and(|source| source.verify.needs_time())
+        self.config.memory.duplicates.is_some()
+            || self.config.sources.get(admission.source.0).is_some_and(|source| source.verify.needs_time())
     }
 
     /// Judges a whole body of an admitted request. `now_s` is in seconds since 1970; any number will do where
-    /// [`Edge::needs_time`] says no.
+    /// [`Edge::needs_time`] says no. `places` hold what is remembered of accepted events.
     #[must_use]
-    pub fn judge(&self, admission: &Admission, body: &[u8], now_s: u64) -> Verdict<'_> {
-        self.judge_body(admission, body, now_s).unwrap_or_else(Verdict::Refuse)
+    pub fn judge(&self, admission: &Admission, body: &[u8], now_s: u64, places: &dyn Places) -> Verdict<'_> {
+        self.judge_body(admission, body, now_s, places).unwrap_or_else(Verdict::Refuse)
     }
 
     /// Judges an event once it is known what the directory says of it.
@@ -104,89 +120,184 @@ impl Edge {
         self.config.sources.get(subject.source().0).map_or("", |source| &source.name)
     }
 
-    /// Judges the status that came back for a forwarded event: `None` lets it pass to the sender.
+    /// Judges the status that came back for an event that has left: `None` lets it pass to the sender.
     #[must_use]
-    pub fn judge_response(&self, response: &impl UpstreamResponse) -> Option<Refusal> {
-        response::judge(response, self.config.delivery.retry_after_s)
+    pub fn judge_response(&self, sent: &Sent, response: &impl UpstreamResponse) -> Option<Refusal> {
+        response::judge(sent, response)
     }
 
-    fn judge_body(&self, admission: &Admission, body: &[u8], now_s: u64) -> Result<Verdict<'_>, Refusal> {
-        let index = admission.source;
-        let config = &self.config;
-        let limits = &config.limits;
+    fn judge_body(
+        &self,
+        admission: &Admission,
+        body: &[u8],
+        now_s: u64,
+        places: &dyn Places,
+    ) -> Result<Verdict<'_>, Refusal> {
+        let limits = &self.config.limits;
         if body.len() > limits.body_bytes {
             return Err(Refusal::body_too_large(limits.body_bytes));
         }
-        let source = self.source(index)?;
-        let proved = source
-            .verify
-            .check(admission.presented.as_deref(), body, now_s)
-            .map_err(Refusal::signature_invalid)?;
-        let value = json::parse(body, limits.depth)
-            .map_err(|error| Refusal::new(Cause::JsonMalformed, error.to_string()))?;
-        let event = ValidEvent::check(&value, limits.id_bytes).map_err(Refusal::event_invalid)?;
-        require_registered(source, &event)?;
-        let event_headers = || {
-            let id = match proved.event_id {
-                Some(id) => encoded(id),
-                None => content_id(&source.name, body),
-            };
-            EventHeaders::new(source, &event, &id)
+        let source = self.source(admission.source)?;
+        let own_id = match admission.replayed.as_deref() {
+            Some(id) => Some(id),
+            None => {
+                let proved = source.verify.check(admission.presented.as_deref(), body, now_s);
+                proved.map_err(Refusal::signature_invalid)?.event_id
+            }
         };
+        let arrival = Arrival {
+            index: admission.source,
+            source,
+            own_id,
+            body,
+            content_id: OnceCell::new(),
+            replayed: admission.replayed.is_some(),
+        };
+        let value = match json::parse(body, limits.depth) {
+            Ok(value) => value,
+            Err(error) => {
+                let refusal = Refusal::new(Cause::JsonMalformed, error.to_string());
+                return self.set_aside(&arrival, None, refusal);
+            }
+        };
+        let event = match ValidEvent::check(&value, limits.id_bytes) {
+            Ok(event) => event,
+            Err(errors) => return self.set_aside(&arrival, None, Refusal::event_invalid(errors)),
+        };
+        self.judge_event(&arrival, &event, now_s, places)
+            .or_else(|refusal| self.set_aside(&arrival, Some(&event), refusal))
+    }
+
+    fn judge_event(
+        &self,
+        arrival: &Arrival<'_>,
+        event: &ValidEvent<'_>,
+        now_s: u64,
+        places: &dyn Places,
+    ) -> Result<Verdict<'_>, Refusal> {
+        let config = &self.config;
+        let index = arrival.index;
+        let source = self.source(index)?;
+        require_registered(source, event)?;
+        let mut sent = Box::new(Sent::new(config.delivery.of(event.event_type()).retry_after));
+        if let Some(memory) = self.memory.as_ref().filter(|_| config.memory.duplicates.is_some()) {
+            sent.fingerprint = memory.fingerprint(&arrival.id(), arrival.content_id());
+            if sent.fingerprint.as_ref().is_some_and(|it| it.is_copy(places, now_s)) {
+                return Err(Refusal::new(Cause::Duplicate, "this event was accepted before"));
+            }
+        }
         let subject = event.subject();
-        if subject.first().is_none() {
+        let Some(first) = subject.first() else {
             let detail = "device_id, bridge_id and access_code_id are absent or null";
             return Err(Refusal::new(Cause::SubjectMissing, detail));
-        }
-        let assignment = match config.accounts.assign(index.0, subject.ids()) {
+        };
+        let lookup = config.accounts.assign(index.0, subject.ids());
+        let assignment = match lookup {
             Lookup::Assigned(assignment) => Some(assignment),
             Lookup::Conflict => return Err(conflict()),
-            Lookup::Unknown if config.directory.is_some() => {
-                let headers = event_headers();
-                let subject = Subject::new(index, subject.ids());
-                return Ok(Verdict::Ask(Question { subject, headers }));
-            }
+            Lookup::Unknown if config.directory.is_some() => None,
             Lookup::Unknown => {
-                self.unassigned()?;
+                self.unassigned(sent.retry_after)?;
                 None
             }
         };
-        let mut headers = event_headers();
-        let mut lesson = None;
+        let mut headers = EventHeaders::new(source, event, &arrival.id());
+        sent.latest = self.memory.as_ref().and_then(|memory| {
+            memory.latest(&source.name, first, event.timestamp()).map(|latest| latest.look(places))
+        });
+        if sent.latest.as_ref().is_some_and(Latest::is_late) {
+            headers.flag_out_of_order();
+        }
         if let Some(assignment) = assignment {
             headers.assign(assignment);
             if self.teaches(source, subject.ids()) {
                 let owners = Owners::of_assignment(assignment);
-                lesson = Some(Lesson { subject: Subject::new(index, subject.ids()), owners });
+                sent.lesson = Some(Lesson { subject: Subject::new(index, subject.ids()), owners });
             }
+        } else if config.directory.is_some() {
+            let subject = Subject::new(index, subject.ids());
+            return Ok(Verdict::Ask(Question { subject, headers, sent, replayed: arrival.replayed }));
         }
-        Ok(Verdict::Forward(headers.complete(config, source, lesson)))
+        let router = &config.delivery.of(event.event_type()).router_headers;
+        Ok(Verdict::Forward(headers.complete(config, source, router, sent)))
     }
 
     fn complete(&self, question: Question, resolution: &Resolution) -> Result<ForwardHeaders<'_>, Refusal> {
-        let Question { subject, mut headers } = question;
+        let Question { subject, mut headers, mut sent, replayed } = question;
         let source = self.source(subject.source())?;
-        let mut lesson = None;
-        match resolution {
+        let assigned = match resolution {
             Resolution::Answered(Answer::Assigned(owners)) => {
                 headers.assign(owners.assignment());
                 if self.teaches(source, &subject.ids()) {
-                    lesson = Some(Lesson { subject, owners: owners.clone() });
+                    sent.lesson = Some(Lesson { subject, owners: owners.clone() });
                 }
+                Ok(())
             }
             Resolution::Stale(owners, age_s) => {
                 headers.assign(owners.assignment());
                 headers.flag_stale(*age_s);
+                Ok(())
             }
-            Resolution::Answered(Answer::Unknown) => self.unassigned()?,
-            Resolution::Answered(Answer::Conflict) => return Err(conflict()),
+            Resolution::Answered(Answer::Unknown) => self.unassigned(sent.retry_after),
+            Resolution::Answered(Answer::Conflict) => Err(conflict()),
             Resolution::Unavailable => {
                 let detail = "the account directory gave no answer; send the event again later";
-                let refusal = Refusal::new(Cause::DirectoryUnavailable, detail);
-                return Err(refusal.retry_after(self.config.delivery.retry_after_s));
+                Err(Refusal::new(Cause::DirectoryUnavailable, detail).retry_after(sent.retry_after))
             }
+        };
+        if let Err(refusal) = assigned {
+            return self.set_aside_with(source, headers, replayed, refusal);
         }
-        Ok(headers.complete(&self.config, source, lesson))
+        let router = &self.config.delivery.of(headers.event_type()).router_headers;
+        Ok(headers.complete(&self.config, source, router, sent))
+    }
+
+    /// Sends to the quarantine sink what is refused, if the configuration says so of its cause.
+    fn set_aside(
+        &self,
+        arrival: &Arrival<'_>,
+        event: Option<&ValidEvent<'_>>,
+        refusal: Refusal,
+    ) -> Result<Verdict<'_>, Refusal> {
+        if !self.quarantines(refusal.cause()) {
+            return Err(refusal);
+        }
+        let id = arrival.id();
+        let headers = match event {
+            Some(event) => EventHeaders::new(arrival.source, event, &id),
+            None => EventHeaders::identified(&id),
+        };
+        let source = self.source(arrival.index)?;
+        self.set_aside_with(source, headers, arrival.replayed, refusal).map(Verdict::Forward)
+    }
+
+    fn set_aside_with<'e>(
+        &'e self,
+        source: &'e Source,
+        mut headers: EventHeaders,
+        replayed: bool,
+        refusal: Refusal,
+    ) -> Result<ForwardHeaders<'e>, Refusal> {
+        if replayed || !self.quarantines(refusal.cause()) {
+            return Err(refusal);
+        }
+        let delivery = self.config.delivery.others();
+        headers.set_aside(refusal.cause());
+        let sent = Sent { set_aside: Some(refusal), ..Sent::new(delivery.retry_after) };
+        Ok(headers.complete(&self.config, source, &delivery.router_headers, Box::new(sent)))
+    }
+
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the list of causes that can be quarantined is closed")]
+    fn quarantines(&self, cause: Cause) -> bool {
+        match cause {
+            Cause::JsonMalformed
+            | Cause::EventInvalid
+            | Cause::EventTypeRefused
+            | Cause::SubjectMissing
+            | Cause::AccountConflict => self.config.on_invalid == OnInvalid::Quarantine,
+            Cause::AccountUnknown => self.config.on_unassigned == OnUnassigned::Quarantine,
+            _ => false,
+        }
     }
 
     /// Whether an assigned event with these ids shows a directory something. What a stranger can send does not.
@@ -200,14 +311,42 @@ impl Edge {
     }
 
     /// No account owns the subject: refused, unless such events are forwarded all the same.
-    fn unassigned(&self) -> Result<(), Refusal> {
+    fn unassigned(&self, retry_after: RetryAfter) -> Result<(), Refusal> {
         let unknown =
             || Refusal::new(Cause::AccountUnknown, "no connected account owns the ids of this event");
         match self.config.on_unassigned {
             OnUnassigned::Forward => Ok(()),
-            OnUnassigned::Reject => Err(unknown().with_status(422)),
-            OnUnassigned::Defer => Err(unknown().retry_after(self.config.delivery.retry_after_s)),
+            OnUnassigned::Reject | OnUnassigned::Quarantine => Err(unknown().with_status(422)),
+            OnUnassigned::Defer => Err(unknown().retry_after(retry_after)),
         }
+    }
+}
+
+/// A whole request whose sender has proved itself.
+struct Arrival<'a> {
+    index: SourceIndex,
+    source: &'a Source,
+    /// The id that the sender signed, or that the event had when it was quarantined.
+    own_id: Option<&'a str>,
+    body: &'a [u8],
+    content_id: OnceCell<String>,
+    replayed: bool,
+}
+
+impl Arrival<'_> {
+    /// The event's id, as a header value.
+    fn id(&self) -> Cow<'_, str> {
+        match self.own_id {
+            // It has been a header value before.
+            Some(id) if self.replayed => id.into(),
+            Some(id) => encoded(id).into(),
+            None => self.content_id().into(),
+        }
+    }
+
+    /// Hashing is a third of what an event costs: it is done when it is needed, and once.
+    fn content_id(&self) -> &str {
+        self.content_id.get_or_init(|| content_id(&self.source.name, self.body))
     }
 }
 

@@ -2,10 +2,10 @@
 
 use crate::accounts::Account;
 use crate::config::{Config, Source};
-use crate::directory::lessons::Lesson;
 use crate::headers::{self, encode_into};
+use crate::response::Sent;
 use crate::subject::IdKind;
-use crate::{Assignment, ValidEvent};
+use crate::{Assignment, Cause, ValidEvent};
 use std::fmt::Write as _;
 use std::rc::Rc;
 
@@ -17,8 +17,8 @@ pub struct ForwardHeaders<'e> {
     fixed: [(&'static str, &'e str); 2],
     /// What the router reads and takes off.
     router: &'e [(&'static str, Box<str>)],
-    /// What the event shows once upstream has accepted it.
-    lesson: Option<Lesson>,
+    /// What is kept of the event until the response is here.
+    sent: Box<Sent>,
 }
 
 /// The headers that depend on the event. All values stand in one string: this is made for every event.
@@ -48,29 +48,42 @@ impl ForwardHeaders<'_> {
         self.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
     }
 
-    /// What the event teaches about its ids, for when upstream has accepted it. `None` unless a directory is configured, the
-    /// source is verified, and the event is assigned and carries two ids or more.
-    pub const fn take_lesson(&mut self) -> Option<Lesson> {
-        self.lesson.take()
+    /// What must be kept until the response is here.
+    #[must_use]
+    pub fn into_sent(self) -> Box<Sent> {
+        self.sent
+    }
+
+    /// The word for the access log.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        self.sent.set_aside().map_or("forwarded", |refusal| refusal.cause().name())
     }
 }
 
 /// Enough for the values of a usual event.
 const USUAL_VALUES: usize = 512;
+/// The value of `x-bellhop-route` for the route to the sink.
+const QUARANTINE: &str = "quarantine";
 /// The most headers that depend on the event.
-const MOST_OWN: usize = 12;
+const MOST_OWN: usize = 13;
 
 impl EventHeaders {
-    /// The headers for an event whose id is `id`, visible ASCII, and whose accounts are not known yet.
-    pub(crate) fn new(source: &Source, event: &ValidEvent<'_>, id: &str) -> Self {
+    /// The headers for a body whose id is `id`, visible ASCII, and of which nothing else is known.
+    pub(crate) fn identified(id: &str) -> Self {
         let mut headers =
             Self { values: String::with_capacity(USUAL_VALUES), own: Vec::with_capacity(MOST_OWN) };
         headers.push(headers::EVENT_ID, |value| value.push_str(id));
         headers.push(headers::IDEMPOTENCY_KEY, |value| value.push_str(id));
+        headers
+    }
+
+    /// The headers for an event whose id is `id`, visible ASCII, and whose accounts are not known yet.
+    pub(crate) fn new(source: &Source, event: &ValidEvent<'_>, id: &str) -> Self {
+        let mut headers = Self::identified(id);
         headers.push(headers::EVENT_TYPE, |value| value.push_str(event.event_type()));
         headers.push(headers::EVENT_TIMESTAMP, |value| {
-            // Writing to a string cannot fail.
-            write!(value, "{}", event.timestamp()).unwrap_or_default();
+            event.timestamp().write_into(value);
         });
         let subject = event.subject();
         for (kind, id) in subject.ids().present() {
@@ -82,6 +95,16 @@ impl EventHeaders {
             });
         }
         headers
+    }
+
+    /// The type of the event, if it is known.
+    pub(crate) fn event_type(&self) -> &str {
+        let value = |(index, (name, end)): (usize, &(&str, usize))| {
+            let start =
+                index.checked_sub(1).and_then(|before| self.own.get(before)).map_or(0, |(_, end)| *end);
+            (*name == headers::EVENT_TYPE).then(|| self.values.get(start..*end)).flatten()
+        };
+        self.own.iter().enumerate().find_map(value).unwrap_or_default()
     }
 
     /// Names the accounts.
@@ -100,19 +123,31 @@ impl EventHeaders {
         self.push(headers::ASSIGNMENT_STALE, |value| write!(value, "{age_s}").unwrap_or_default());
     }
 
+    /// Says that a newer event of its device was accepted before.
+    pub(crate) fn flag_out_of_order(&mut self) {
+        self.push(headers::EVENT_OUT_OF_ORDER, |value| value.push_str("true"));
+    }
+
+    /// Sends the event to the quarantine sink, and says why.
+    pub(crate) fn set_aside(&mut self, cause: Cause) {
+        self.push(headers::BELLHOP_ROUTE, |value| value.push_str(QUARANTINE));
+        self.push(headers::EVENT_CAUSE, |value| value.push_str(cause.name()));
+    }
+
     /// All headers for an event of this source.
     pub(crate) fn complete<'e>(
         self,
         config: &'e Config,
         source: &'e Source,
-        lesson: Option<Lesson>,
+        router: &'e [(&'static str, Box<str>)],
+        sent: Box<Sent>,
     ) -> ForwardHeaders<'e> {
         ForwardHeaders {
             own: self,
             // The names of sources and environments are plain ASCII by their own rules.
             fixed: [(headers::EVENT_SOURCE, &source.name), (headers::EVENT_ENVIRONMENT, &config.environment)],
-            router: &config.delivery.router_headers,
-            lesson,
+            router,
+            sent,
         }
     }
 

@@ -34,6 +34,12 @@ pub const EVENT_OUT_OF_ORDER: &str = "x-event-out-of-order";
 pub const EVENT_CAUSE: &str = "x-event-cause";
 /// On the answer to a sender: the event was accepted before.
 pub const EVENT_DUPLICATE: &str = "x-event-duplicate";
+/// On the answer to a sender: the event was not forwarded, the quarantine sink has it.
+pub const EVENT_QUARANTINED: &str = "x-event-quarantined";
+/// From whoever replays quarantined events: its secret.
+pub const BELLHOP_REPLAY: &str = "x-bellhop-replay";
+/// From whoever replays quarantined events: the id that the event had.
+pub const BELLHOP_REPLAY_ID: &str = "x-bellhop-replay-id";
 /// Chooses the route inside the gateway.
 pub const BELLHOP_ROUTE: &str = "x-bellhop-route";
 /// What the router retries on.
@@ -48,7 +54,7 @@ pub const PER_TRY_TIMEOUT_MS: &str = "x-envoy-upstream-rq-per-try-timeout-ms";
 pub const RETRIABLE_STATUS_CODES: &str = "x-envoy-retriable-status-codes";
 
 /// Every header that Bellhop can set, those of switched-off features too. Prefixes are in [`is_reserved`].
-pub const RESERVED: [&str; 23] = [
+pub const RESERVED: [&str; 26] = [
     EVENT_ID,
     IDEMPOTENCY_KEY,
     EVENT_TYPE,
@@ -66,6 +72,9 @@ pub const RESERVED: [&str; 23] = [
     EVENT_OUT_OF_ORDER,
     EVENT_CAUSE,
     EVENT_DUPLICATE,
+    EVENT_QUARANTINED,
+    BELLHOP_REPLAY,
+    BELLHOP_REPLAY_ID,
     BELLHOP_ROUTE,
     RETRY_ON,
     MAX_RETRIES,

@@ -13,6 +13,7 @@
 //! | if the directory must say | [`directory`] | what is kept of its answers, and what an event waits with |
 //! | forward | [`forward`] | the headers that upstream gets |
 //! | response | [`response`] | upstream's status → pass, or a [`Refusal`] |
+//! | afterwards | [`accepted`] | what is remembered, to find copies and late events |
 //!
 //! [`Edge`] ties them together: [`Edge::admit`] judges the headers, [`Edge::judge`] the body.
 //!
@@ -27,7 +28,7 @@
 //! let headers = [(":path", "/provider_events"), (":method", "POST"), ("content-type", "application/json")];
 //! let admission = edge.admit(headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()))).unwrap();
 //! let body = br#"{"event_type":"device.online","device_id":"lock_491829","timestamp":"2025-05-22T10:48:18Z"}"#;
-//! let Verdict::Forward(headers) = edge.judge(&admission, body, 0) else { panic!("refused") };
+//! let Verdict::Forward(headers) = edge.judge(&admission, body, 0, &()) else { panic!("refused") };
 //! assert_eq!(headers.get("x-connected-account-id"), Some("ca_hotel"));
 //! ```
 //!
@@ -44,6 +45,7 @@
     )
 )]
 
+pub mod accepted;
 pub mod accounts;
 pub mod admission;
 pub mod cause;

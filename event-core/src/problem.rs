@@ -2,6 +2,7 @@
 //! the sender sent: PINs travel in these events.
 
 use crate::Cause;
+use crate::headers::{EVENT_DUPLICATE, EVENT_QUARANTINED};
 use crate::shape::ShapeError;
 use crate::verify::SignatureFault;
 use serde::Serialize;
@@ -17,8 +18,36 @@ pub struct Refusal {
     detail: Cow<'static, str>,
     errors: Vec<ShapeError>,
     status: u16,
-    retry_after_s: Option<u32>,
+    retry_after: Option<RetryAfter>,
     signature_fault: Option<SignatureFault>,
+}
+
+/// When a sender should come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryAfter {
+    /// At least so many seconds later.
+    pub(crate) seconds: u32,
+    /// At most so many seconds after that: a fleet of senders that were refused at once does not return at once.
+    spread: u32,
+}
+
+impl RetryAfter {
+    /// Both in seconds.
+    pub(crate) fn spread(seconds: u64, spread: u64) -> Self {
+        let narrow = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { seconds: narrow(seconds), spread: narrow(spread) }
+    }
+
+    /// Neither earlier nor later.
+    pub(crate) const fn exactly(seconds: u32) -> Self {
+        Self { seconds, spread: 0 }
+    }
+
+    /// The seconds for one request. The multiplier is 2⁶⁴ over the golden ratio: neighbouring numbers land far apart.
+    fn of(self, salt: u64) -> u32 {
+        let mixed = u32::try_from(salt.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).unwrap_or_default();
+        self.seconds.saturating_add(mixed % self.spread.saturating_add(1))
+    }
 }
 
 impl Refusal {
@@ -30,7 +59,7 @@ impl Refusal {
             detail: detail.into(),
             errors: Vec::new(),
             status: cause.status(),
-            retry_after_s: None,
+            retry_after: None,
             signature_fault: None,
         }
     }
@@ -58,10 +87,16 @@ impl Refusal {
         Self { status, ..self }
     }
 
-    /// Says after how many seconds the sender should try again.
+    /// Says when the sender should try again.
     #[must_use]
-    pub(crate) fn retry_after(self, seconds: u32) -> Self {
-        Self { retry_after_s: Some(seconds), ..self }
+    pub(crate) fn retry_after(self, when: RetryAfter) -> Self {
+        Self { retry_after: Some(when), ..self }
+    }
+
+    /// The answer once the quarantine sink has the event.
+    #[must_use]
+    pub(crate) fn taken_aside(self) -> Self {
+        Self { status: 202, retry_after: None, ..self }
     }
 
     /// Why.
@@ -88,16 +123,29 @@ impl Refusal {
         self.signature_fault
     }
 
-    /// The headers of the answer.
+    /// Whether the answer says when to come back: only then [`Refusal::headers`] looks at its number.
     #[must_use]
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
+    pub const fn is_for_later(&self) -> bool {
+        self.retry_after.is_some()
+    }
+
+    /// The headers of the answer. `salt` is any number that is another one for another request, a time for instance; it
+    /// spreads out when senders come back.
+    #[must_use]
+    pub fn headers(&self, salt: u64) -> Vec<(&'static str, String)> {
         let mut headers = vec![("content-type", MEDIA_TYPE.to_owned())];
         if self.cause == Cause::MethodNotAllowed {
             // RFC 9110, section 15.5.6: a 405 names what is allowed.
             headers.push(("allow", "POST".to_owned()));
         }
-        if let Some(seconds) = self.retry_after_s {
-            headers.push(("retry-after", seconds.to_string()));
+        if let Some(when) = self.retry_after {
+            headers.push(("retry-after", when.of(salt).to_string()));
+        }
+        if self.cause == Cause::Duplicate {
+            headers.push((EVENT_DUPLICATE, "true".to_owned()));
+        }
+        if self.status == 202 {
+            headers.push((EVENT_QUARANTINED, "true".to_owned()));
         }
         headers
     }
@@ -165,7 +213,7 @@ mod tests {
                 "cause": "subject_missing",
             })
         );
-        assert_eq!(refusal.headers(), [("content-type", MEDIA_TYPE.to_owned())]);
+        assert_eq!(refusal.headers(0), [("content-type", MEDIA_TYPE.to_owned())]);
     }
 
     #[test]
@@ -180,8 +228,29 @@ mod tests {
     #[test]
     fn a_405_names_the_method_and_a_503_the_time() {
         let refusal = Refusal::new(Cause::MethodNotAllowed, "");
-        assert!(refusal.headers().contains(&("allow", "POST".to_owned())));
-        let refusal = Refusal::new(Cause::UpstreamUnavailable, "").retry_after(7);
-        assert!(refusal.headers().contains(&("retry-after", "7".to_owned())));
+        assert!(refusal.headers(0).contains(&("allow", "POST".to_owned())));
+        let refusal = Refusal::new(Cause::UpstreamUnavailable, "").retry_after(RetryAfter::exactly(7));
+        assert!(refusal.headers(u64::MAX).contains(&("retry-after", "7".to_owned())));
+    }
+
+    #[test]
+    fn senders_that_are_refused_together_come_back_one_by_one() {
+        let when = RetryAfter::spread(30, 15);
+        let mut n_of = [0; 60];
+        for millisecond in 0..16_000_u64 {
+            n_of[when.of(1_767_225_600_000 + millisecond) as usize] += 1;
+        }
+        assert!(n_of[..30].iter().chain(&n_of[46..]).all(|n| *n == 0), "{n_of:?}");
+        assert!(n_of[30..46].iter().all(|n| (900..1_100).contains(n)), "{n_of:?}");
+    }
+
+    #[test]
+    fn what_was_accepted_or_taken_aside_is_marked() {
+        let mark =
+            |refusal: Refusal| refusal.headers(0).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        let duplicate = Refusal::new(Cause::Duplicate, "");
+        assert_eq!((duplicate.status(), mark(duplicate)), (200, vec!["content-type", "x-event-duplicate"]));
+        let later = Refusal::new(Cause::AccountUnknown, "").retry_after(RetryAfter::exactly(7)).taken_aside();
+        assert_eq!((later.status(), mark(later)), (202, vec!["content-type", "x-event-quarantined"]));
     }
 }

@@ -7,10 +7,10 @@ mod validators;
 
 pub use fault::{Fault, ShapeError};
 
-use crate::subject::{IdKind, Ids, Subject};
+use crate::subject::{Ids, Subject};
 use crate::timestamp::Timestamp;
 use serde_json::{Map, Value};
-use validators::{KNOWN, Known, Standard};
+use validators::{KNOWN, Known, Standard, StandardErrors};
 
 /// The most errors that one answer lists.
 pub const MAX_ERRORS: usize = 16;
@@ -30,19 +30,19 @@ impl<'v> ValidEvent<'v> {
     /// What is wrong and where, at most [`MAX_ERRORS`] entries, never none.
     pub fn check(value: &'v Value, id_bytes: usize) -> Result<Self, Vec<ShapeError>> {
         let object = value.as_object().ok_or_else(|| vec![ShapeError::at_root(Fault::NotAnObject)])?;
-        if !Standard::is_valid(value) {
-            return Err(ShapeError::collect(Standard::iter_errors(value)));
-        }
-        let event_type = string(object, "event_type")?;
+        let level = Level::read(object);
+        let timestamp = level.timestamp.and_then(Timestamp::parse);
+        let (Some(timestamp), Some(event_type), true) =
+            (timestamp, level.event_type, Standard::is_valid(value))
+        else {
+            return Err(ShapeError::collect(StandardErrors::iter_errors(value)));
+        };
         if let Some(known) = find(event_type)
             && !(known.is_valid)(value)
         {
             return Err(ShapeError::collect((known.errors)(value)));
         }
-        let timestamp = Timestamp::parse(string(object, "timestamp")?)
-            .ok_or_else(|| vec![ShapeError::at("/timestamp", Fault::NotATimestamp)])?;
-        let data = object.get("data").and_then(Value::as_object);
-        let (top, inner) = (read_ids(object), data.map(read_ids).unwrap_or_default());
+        let (top, inner) = (level.ids, level.data.map(|data| Level::read(data).ids).unwrap_or_default());
         let too_long = [("", &top), ("/data", &inner)]
             .into_iter()
             .flat_map(|(level, ids)| ids.present().map(move |(kind, id)| (level, kind, id)))
@@ -91,17 +91,31 @@ fn find(event_type: &str) -> Option<&'static Known> {
     KNOWN.binary_search_by(|known| known.event_type.cmp(event_type)).ok().and_then(|index| KNOWN.get(index))
 }
 
-/// A member that the standard schema requires to be a string.
-fn string<'v>(object: &'v Map<String, Value>, member: &str) -> Result<&'v str, Vec<ShapeError>> {
-    object
-        .get(member)
-        .and_then(Value::as_str)
-        .ok_or_else(|| vec![ShapeError::at(&format!("/{member}"), Fault::Required)])
+/// The members that decide something, found in one pass.
+#[derive(Default)]
+struct Level<'v> {
+    event_type: Option<&'v str>,
+    timestamp: Option<&'v str>,
+    data: Option<&'v Map<String, Value>>,
+    ids: Ids<'v>,
 }
 
-fn read_ids(object: &Map<String, Value>) -> Ids<'_> {
-    let id = |kind: IdKind| object.get(kind.name()).and_then(Value::as_str);
-    Ids { device: id(IdKind::Device), bridge: id(IdKind::Bridge), access_code: id(IdKind::AccessCode) }
+impl<'v> Level<'v> {
+    fn read(object: &'v Map<String, Value>) -> Self {
+        let mut level = Self::default();
+        for (name, value) in object {
+            match name.as_str() {
+                "access_code_id" => level.ids.access_code = value.as_str(),
+                "bridge_id" => level.ids.bridge = value.as_str(),
+                "data" => level.data = value.as_object(),
+                "device_id" => level.ids.device = value.as_str(),
+                "event_type" => level.event_type = value.as_str(),
+                "timestamp" => level.timestamp = value.as_str(),
+                _ => {}
+            }
+        }
+        level
+    }
 }
 
 #[cfg(test)]

@@ -64,12 +64,42 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// Bytes in a written instant.
+    pub(crate) const BYTES: usize = 12;
+
+    /// Seconds and nanoseconds, both little-endian.
+    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let parts = self.seconds.to_le_bytes().into_iter().chain(self.nanoseconds.to_le_bytes());
+        bytes.iter_mut().zip(parts).for_each(|(place, byte)| *place = byte);
+        bytes
+    }
+
+    /// Reads what [`Timestamp::to_bytes`] wrote; `None` if it is no instant.
+    pub(crate) fn from_bytes(bytes: [u8; Self::BYTES]) -> Option<Self> {
+        let (seconds, nanoseconds) = bytes.split_first_chunk()?;
+        let seconds = i64::from_le_bytes(*seconds);
+        let nanoseconds = u32::from_le_bytes(nanoseconds.try_into().ok()?);
+        let is_one = (0..DAYS_IN_ALL * DAY).contains(&seconds) && nanoseconds < 1_000_000_000;
+        is_one.then_some(Self { seconds, nanoseconds })
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.write_into(&mut text);
+        f.write_str(&text)
+    }
+}
+
+impl Timestamp {
+    /// Writes it behind what `text` holds, without the formatting machinery: this runs for every event.
+    pub(crate) fn write_into(self, out: &mut String) {
         let (year, month, day) = civil(self.seconds.div_euclid(DAY));
         let time = self.seconds.rem_euclid(DAY);
         let (hour, minute, second) = (time / HOUR, time % HOUR / MINUTE, time % MINUTE);
-        // Digits by hand: this runs for every event, and padded formatting costs ten times as much.
         let mut text = *b"0000-00-00T00:00:00";
         let places =
             [(0, 4, year), (5, 2, month), (8, 2, day), (11, 2, hour), (14, 2, minute), (17, 2, second)];
@@ -78,16 +108,15 @@ impl fmt::Display for Timestamp {
                 write_digits(digits, number);
             }
         }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())?;
+        out.push_str(std::str::from_utf8(&text).unwrap_or_default());
         if self.nanoseconds > 0 {
-            let (mut width, mut fraction) = (9, self.nanoseconds);
-            while fraction % 10 == 0 {
-                fraction /= 10;
-                width -= 1;
+            let mut fraction = *b".000000000";
+            if let Some(digits) = fraction.get_mut(1..) {
+                write_digits(digits, i64::from(self.nanoseconds));
             }
-            write!(f, ".{fraction:0width$}")?;
+            out.push_str(std::str::from_utf8(&fraction).unwrap_or_default().trim_end_matches('0'));
         }
-        f.write_str("Z")
+        out.push('Z');
     }
 }
 

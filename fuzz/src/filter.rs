@@ -161,21 +161,15 @@ impl Life {
 
     /// What makes no sense now is passed over.
     fn carry_out(&mut self, command: Command) {
-        match command {
-            Command::Open(head) => {
-                self.begin();
-                self.coming = Some(head);
-                return;
+        if let Command::Header(name, value) = command {
+            if let Some(head) = &mut self.coming {
+                head.headers.push((name, value));
             }
-            Command::Header(name, value) => {
-                if let Some(head) = &mut self.coming {
-                    head.headers.push((name, value));
-                }
-                return;
-            }
-            _ => self.begin(),
+            return;
         }
+        self.begin();
         match command {
+            Command::Open(head) => self.coming = Some(head),
             Command::Piece { stream, bytes, end } => {
                 if let Some((id, sent)) = self.streams.get_mut(stream).filter(|(_, sent)| !sent.ended) {
                     sent.body.extend_from_slice(&bytes);
@@ -219,7 +213,7 @@ impl Life {
             }
             Command::Settle => promises::went_well(self.sim.settle()),
             Command::Wait(by_ms) => promises::went_well(self.sim.advance(Duration::from_millis(by_ms))),
-            Command::Open(_) | Command::Header(..) | Command::Reconfigure(_) => {}
+            Command::Header(..) | Command::Reconfigure(_) => {}
         }
     }
 

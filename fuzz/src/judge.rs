@@ -39,7 +39,7 @@ fn check_on(edge: &Edge, body: &[u8]) {
     let post = [(":method", "POST"), (":path", "/e"), ("content-type", "application/json")];
     let headers = post.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let admission = edge.admit(headers).expect("the headers are good");
-    match edge.judge(&admission, body, 0) {
+    match edge.judge(&admission, body, 0, &()) {
         Verdict::Forward(headers) => check_headers(&headers),
         Verdict::Refuse(refusal) => check_refusal(&refusal),
         Verdict::Ask(question) => match edge.resolve(question, &Resolution::Answered(Answer::Unknown)) {

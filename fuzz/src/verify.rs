@@ -48,7 +48,7 @@ fn check_on(edge: &Edge, input: &[u8]) {
         }
     }
     let Ok(admission) = edge.admit(headers) else { return };
-    match edge.judge(&admission, body, NOW_S) {
+    match edge.judge(&admission, body, NOW_S, &()) {
         Verdict::Refuse(refusal) if refusal.cause() == Cause::SignatureInvalid => {
             assert!(refusal.signature_fault().is_some(), "no reason for the metrics");
             assert_eq!(refusal.status(), 401);

@@ -112,6 +112,9 @@ impl Fleet {
             "sources": [{ "name": "acme", "path": PATH, "verify": "none" }],
             "accounts": accounts,
             "on_unassigned": "reject",
+            // A case is judged by itself, and what is said about time is exact.
+            "order": { "slots": 0 },
+            "delivery": { "retry_after_spread_s": 0 },
         })
     }
 }

@@ -26,7 +26,7 @@ pub struct Exchange {
     pub upstream: Vec<Step>,
     /// What the account directory does with each question, the last step again and again. Empty: it answers 500.
     pub directory: Vec<Step>,
-    /// How far the clock goes before the request is sent. Only the simulator has a clock that can be moved.
+    /// How far the clock goes before the request is sent. Envoy's clock cannot be moved.
     pub wait_ms: u64,
 }
 

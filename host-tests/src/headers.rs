@@ -10,7 +10,7 @@ pub type Shown = Vec<(String, String)>;
 
 /// What the client's HTTP, Envoy's connection manager and its router add to a request or change in it. The attempt count
 /// is checked where it is read.
-const ADDED_TO_REQUESTS: [&str; 11] = [
+const ADDED_TO_REQUESTS: [&str; 12] = [
     "connection",
     "content-length",
     "host",
@@ -19,6 +19,7 @@ const ADDED_TO_REQUESTS: [&str; 11] = [
     "x-envoy-expected-rq-timeout-ms",
     "x-envoy-external-address",
     "x-envoy-internal",
+    "x-envoy-original-path",
     "x-forwarded-for",
     "x-forwarded-proto",
     "x-request-id",
@@ -29,7 +30,8 @@ const ADDED_TO_RESPONSES: [&str; 6] =
     ["connection", "content-length", "date", "server", "transfer-encoding", "x-request-id"];
 
 /// What the plugin tells the router, which takes it away: the simulator and the core still see it.
-const FOR_THE_ROUTER: [&str; 5] = [
+const FOR_THE_ROUTER: [&str; 6] = [
+    "x-bellhop-route",
     "x-envoy-max-retries",
     "x-envoy-retriable-status-codes",
     "x-envoy-retry-on",

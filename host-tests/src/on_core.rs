@@ -1,12 +1,15 @@
-//! Exchanges on the native core: what the plugin would decide, without a host. It sends nothing and remembers nothing: each
-//! exchange meets the first step of its directory.
+//! Exchanges on the native core: what the plugin would decide, without a host. It sends nothing, and remembers nothing but
+//! accepted events: each exchange meets the first step of its directory.
 
 use anyhow::Result;
 use directory_api::Ids;
+use event_core::accepted::{Entry, Place, Places};
 use event_core::directory::question::Subject;
 use event_core::headers::is_reserved;
-use event_core::response::UpstreamResponse;
+use event_core::response::{Sent, UpstreamResponse};
 use event_core::{Decision, Edge, Refusal, Verdict};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 use crate::directory;
 use crate::ending::{Ending, UpstreamSaw};
@@ -15,6 +18,60 @@ use crate::headers::{self, Raw, Shown};
 
 /// What time it is here: seconds since 1970, as the simulator starts.
 pub const NOW_S: u64 = 1_767_225_600;
+
+/// A core with what it remembers of accepted events.
+pub struct Core {
+    edge: Edge,
+    places: Written,
+    /// How long the exchanges so far have waited, in milliseconds.
+    waited_ms: Cell<u64>,
+}
+
+/// The places that the workers of an Envoy share.
+#[derive(Default)]
+struct Written(RefCell<BTreeMap<Place, Entry>>);
+
+impl Written {
+    fn write(&self, place: Place, bytes: Vec<u8>) {
+        let mut places = self.0.borrow_mut();
+        let version = places.get(&place).map_or(1, |entry| entry.version + 1);
+        places.insert(place, Entry { bytes, version });
+    }
+}
+
+impl Places for Written {
+    fn read(&self, place: Place) -> Option<Entry> {
+        self.0.borrow().get(&place).cloned()
+    }
+}
+
+impl Core {
+    /// Nothing is remembered yet.
+    pub fn new(edge: Edge) -> Self {
+        Self { edge: edge.remembering(b"a secret"), places: Written::default(), waited_ms: Cell::new(0) }
+    }
+
+    /// What it decides with.
+    pub const fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
+    /// What time it is: seconds since 1970.
+    fn now_s(&self) -> u64 {
+        NOW_S + self.waited_ms.get() / 1_000
+    }
+
+    fn remember(&self, sent: Sent) {
+        if let Some(fingerprint) = sent.fingerprint() {
+            self.places.write(fingerprint.place(), fingerprint.entry(self.now_s()));
+        }
+        if let Some(latest) = sent.into_latest()
+            && let Some((entry, _)) = latest.entry()
+        {
+            self.places.write(latest.place(), entry.to_vec());
+        }
+    }
+}
 
 /// What the core makes of an exchange.
 #[derive(Debug)]
@@ -29,13 +86,15 @@ pub struct Judged {
 ///
 /// # Errors
 /// When an answer is no whole problem.
-pub fn run(edge: &Edge, exchange: &Exchange, attempts: usize) -> Result<Judged> {
-    let sent = exchange.at(NOW_S);
-    let judged = judge(edge, &sent, attempts)?;
+pub fn run(core: &Core, exchange: &Exchange, attempts: usize) -> Result<Judged> {
+    core.waited_ms.set(core.waited_ms.get() + exchange.wait_ms);
+    let sent = exchange.at(core.now_s());
+    let judged = judge(core, &sent, attempts)?;
     Ok(Judged { ending: judged.ending.as_written(exchange, &sent), ..judged })
 }
 
-fn judge(edge: &Edge, exchange: &Exchange, attempts: usize) -> Result<Judged> {
+fn judge(core: &Core, exchange: &Exchange, attempts: usize) -> Result<Judged> {
+    let edge = &core.edge;
     let body = exchange.body();
     let head = head(exchange, true);
     let admission = match edge.admit(headers::slices(&head)) {
@@ -43,7 +102,7 @@ fn judge(edge: &Edge, exchange: &Exchange, attempts: usize) -> Result<Judged> {
         Err(refusal) => return refused(&refusal, None, Shown::new()),
     };
     let mut asked = Vec::new();
-    let decision = match edge.judge(&admission, &body, NOW_S) {
+    let decision = match edge.judge(&admission, &body, core.now_s(), &core.places) {
         Verdict::Forward(added) => Decision::Forward(added),
         Verdict::Refuse(refusal) => Decision::Refuse(refusal),
         Verdict::Ask(question) => {
@@ -51,7 +110,7 @@ fn judge(edge: &Edge, exchange: &Exchange, attempts: usize) -> Result<Judged> {
             edge.resolve(question, &directory::resolution(&exchange.first_of_directory())?)
         }
     };
-    let added = match decision {
+    let headers_to_add = match decision {
         Decision::Forward(added) => added,
         Decision::Refuse(refusal) => {
             let mut judged = refused(&refusal, None, Shown::new())?;
@@ -61,7 +120,7 @@ fn judge(edge: &Edge, exchange: &Exchange, attempts: usize) -> Result<Judged> {
     };
     let kept = headers::slices(&head)
         .filter(|(name, _)| !admission.forbidden.iter().any(|it| it.as_bytes().eq_ignore_ascii_case(name)));
-    let added = added.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let added = headers_to_add.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let all = headers::of_request(kept.chain(added));
     let for_the_router = headers::for_the_router(&all);
     let upstream = UpstreamSaw {
@@ -74,10 +133,14 @@ fn judge(edge: &Edge, exchange: &Exchange, attempts: usize) -> Result<Judged> {
     let step = exchange.step(attempts);
     let upstream = reached(&step).then_some(upstream);
     let answer = Answer::of(&step);
-    let mut judged = match edge.judge_response(&answer) {
+    let sent = headers_to_add.into_sent();
+    let mut judged = match edge.judge_response(&sent, &answer) {
         Some(refusal) => refused(&refusal, upstream, for_the_router)?,
         None => {
             let Answer { status, headers: answered, body, .. } = &answer;
+            if (200..300).contains(status) {
+                core.remember(*sent);
+            }
             let ending = Ending::answered(*status, headers::slices(answered), body, upstream)?;
             Judged { ending, for_the_router }
         }
@@ -134,7 +197,7 @@ fn reached(step: &Step) -> bool {
 }
 
 fn refused(refusal: &Refusal, upstream: Option<UpstreamSaw>, for_the_router: Shown) -> Result<Judged> {
-    let answer = refusal.headers();
+    let answer = refusal.headers(0);
     let answer = answer.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let ending = Ending::answered(refusal.status(), answer, &refusal.body(), upstream)?;
     Ok(Judged { ending, for_the_router })

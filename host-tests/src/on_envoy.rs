@@ -17,6 +17,7 @@ use testbed::{envoy, http1, http2};
 use crate::directory;
 use crate::ending::{Ending, Outcome, UpstreamSaw};
 use crate::exchange::{Exchange, Failure, Step};
+use crate::on_core::Core;
 use crate::{filters, headers};
 
 /// What a client speaks.
@@ -107,15 +108,21 @@ impl Edge {
     ///
     /// # Errors
     /// When the configuration is refused.
-    pub fn core(&self) -> Result<event_core::Edge, ConfigError> {
+    pub fn core(&self) -> Result<Core, ConfigError> {
         let variable =
             |name: &str| self.environment.iter().find(|(it, _)| it == name).map(|(_, value)| value.clone());
-        event_core::Edge::with_environment(self.configuration.as_bytes(), &variable)
+        event_core::Edge::with_environment(self.configuration.as_bytes(), &variable).map(Core::new)
     }
 
-    /// Whether it asks a directory, and so remembers answers from one request to the next.
-    pub fn has_directory(&self) -> bool {
+    /// Whether it asks a directory.
+    fn has_directory(&self) -> bool {
         self.configuration.contains("\"directory\": {")
+    }
+
+    /// Whether it remembers anything from one request to the next: answers of a directory, or accepted events.
+    pub fn remembers(&self) -> bool {
+        let without_order = self.configuration.contains("\"order\": {\n    \"slots\": 0");
+        !without_order || self.has_directory() || self.configuration.contains("\"duplicates\": {")
     }
 
     /// Starts it, with one worker.
@@ -143,6 +150,13 @@ impl Edge {
         // A cluster that nobody uses has no place in the file.
         if self.has_directory() {
             bootstrap = bootstrap.with_directory(directory_port)?;
+        }
+        if self.configuration.contains("\"quarantine\"") {
+            // The one upstream is the sink, too. Its token is the route's business, not the filter's.
+            bootstrap = bootstrap
+                .with_quarantine()?
+                .replace_once("cluster: directory\n", "cluster: upstream\n")?
+                .replace_once("Bearer %ENVIRONMENT(DIRECTORY_TOKEN)%", TOKEN)?;
         }
         if !self.stop_iteration {
             let setting = "allow_on_headers_stop_iteration: ";
@@ -276,13 +290,30 @@ impl Running {
             let number = (index + 1).to_string();
             ensure!(counted == [number.as_bytes()], "attempt {number} is counted otherwise: {attempt:?}");
             ensure!(attempt.method == exchange.method, "the method was changed: {attempt:?}");
-            ensure!(attempt.path == exchange.path, "the path was changed: {attempt:?}");
+            match attempt.headers.all("x-envoy-original-path").next() {
+                None => ensure!(attempt.path == exchange.path, "the path was changed: {attempt:?}"),
+                Some(path) => {
+                    let sink = match exchange.path.split_once('?') {
+                        Some((_, query)) => format!("/v1/quarantine?{query}"),
+                        None => "/v1/quarantine".to_owned(),
+                    };
+                    ensure!(attempt.path == sink, "this is not the sink: {attempt:?}");
+                    ensure!(path == exchange.path.as_bytes(), "the path is lost: {attempt:?}");
+                    let token: Vec<_> = attempt.headers.all("authorization").collect();
+                    ensure!(token == [TOKEN.as_bytes()], "the sink would refuse it: {attempt:?}");
+                }
+            }
             ensure!(attempt.body == exchange.body(), "the body was changed on the way: {attempt:?}");
         }
         let Some(first) = received.first() else { return Ok(None) };
         let saw = |attempt: &Received| UpstreamSaw {
             attempts: received.len(),
-            headers: headers::of_request(attempt.headers.iter()),
+            headers: headers::of_request(
+                attempt
+                    .headers
+                    .iter()
+                    .filter(|(name, value)| *name != b"authorization" || *value != TOKEN.as_bytes()),
+            ),
             trailers: headers::of_trailers(attempt.trailers.iter()),
         };
         let saw_first = saw(first);
@@ -292,6 +323,9 @@ impl Running {
         Ok(Some(saw_first))
     }
 }
+
+/// What `envoy.yaml` shows the sink.
+const TOKEN: &str = "Bearer of-the-sink";
 
 /// Seconds since 1970: on Envoy the time is real.
 fn now_s() -> u64 {

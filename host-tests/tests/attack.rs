@@ -3,7 +3,8 @@
 
 use envoy_sim::{Protocol, Request, Simulator};
 use event_core::Edge;
-use host_tests::{Exchange, filters, on_core, on_simulator};
+use host_tests::on_core::{self, Core};
+use host_tests::{Exchange, filters, on_simulator};
 
 const CONFIGURATION: &str = r#"{
     "environment": "test",
@@ -111,8 +112,8 @@ fn twice_as_many_members_cost_about_twice_as_much() {
 const ROUTED: [&str; 6] = ["event_type", "timestamp", "data", "device_id", "bridge_id", "access_code_id"];
 
 /// What the core says: the cause, or nothing.
-fn cause(edge: &Edge, body: &str) -> Option<String> {
-    on_core::run(edge, &Exchange::post(PATH, body), 1).unwrap().ending.cause
+fn cause(core: &Core, body: &str) -> Option<String> {
+    on_core::run(core, &Exchange::post(PATH, body), 1).unwrap().ending.cause
 }
 
 fn with_member(member: &str) -> String {
@@ -139,7 +140,7 @@ fn spellings(name: &str) -> Vec<String> {
 
 #[test]
 fn every_other_case_of_a_member_that_routes_is_refused() {
-    let edge = Edge::from_json(CONFIGURATION.as_bytes()).unwrap();
+    let core = Core::new(Edge::from_json(CONFIGURATION.as_bytes()).unwrap());
     let mut n_tried = 0;
     for name in ROUTED {
         for spelling in spellings(name) {
@@ -147,7 +148,7 @@ fn every_other_case_of_a_member_that_routes_is_refused() {
             let escaped = format!("\\u{:04x}{}", spelling.as_bytes()[0], &spelling[1..]);
             for name in [&spelling, &escaped] {
                 let body = with_member(&format!("\"{name}\":null"));
-                assert_eq!(cause(&edge, &body).as_deref(), Some("event_invalid"), "{body}");
+                assert_eq!(cause(&core, &body).as_deref(), Some("event_invalid"), "{body}");
                 n_tried += 1;
             }
         }
@@ -157,20 +158,20 @@ fn every_other_case_of_a_member_that_routes_is_refused() {
 
 #[test]
 fn a_repeated_member_is_refused_however_it_is_escaped() {
-    let edge = Edge::from_json(CONFIGURATION.as_bytes()).unwrap();
+    let core = Core::new(Edge::from_json(CONFIGURATION.as_bytes()).unwrap());
     for name in ["event_type", "timestamp", "device_id"] {
         for (at, letter) in name.char_indices() {
             let code = u32::from(letter);
             for escape in [format!("\\u{code:04x}"), format!("\\u{code:04X}")] {
                 let escaped = format!("{}{escape}{}", &name[..at], &name[at + 1..]);
                 let body = with_member(&format!("\"{escaped}\":\"lock_204\""));
-                assert_eq!(cause(&edge, &body).as_deref(), Some("json_malformed"), "{body}");
+                assert_eq!(cause(&core, &body).as_deref(), Some("json_malformed"), "{body}");
                 // Inside another member too, where nothing routes.
                 let inside = with_member(&format!("\"x\":{{\"{name}\":1,\"{escaped}\":2}}"));
-                assert_eq!(cause(&edge, &inside).as_deref(), Some("json_malformed"), "{inside}");
+                assert_eq!(cause(&core, &inside).as_deref(), Some("json_malformed"), "{inside}");
                 // Alone it is the name.
                 let alone = with_member("\"x\":1").replace(&format!("\"{name}\""), &format!("\"{escaped}\""));
-                assert_eq!(cause(&edge, &alone), None, "{alone}");
+                assert_eq!(cause(&core, &alone), None, "{alone}");
             }
         }
     }

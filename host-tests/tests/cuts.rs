@@ -23,12 +23,12 @@ struct Event {
 
 fn load() -> Vec<Event> {
     let (configuration, cases) = events::load().unwrap();
-    let edge = event_core::Edge::from_json(configuration.as_bytes()).unwrap();
+    let core = on_core::Core::new(event_core::Edge::from_json(configuration.as_bytes()).unwrap());
     FILES
         .iter()
         .map(|file| {
             let case = cases.iter().find(|case| case.file() == *file).expect("the manifest names the file");
-            let expected = on_core::run(&edge, &case.exchange(), 1).unwrap().ending;
+            let expected = on_core::run(&core, &case.exchange(), 1).unwrap().ending;
             Event { configuration: configuration.clone(), exchange: case.exchange(), expected }
         })
         .collect()

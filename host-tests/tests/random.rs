@@ -8,6 +8,7 @@ use envoy_sim::{
 };
 use event_core::Edge;
 use host_tests::generate::{self, Generator, Stream};
+use host_tests::on_core::Core;
 use host_tests::{Ending, Exchange, Step, events, filters, on_core, on_simulator};
 use serde_json::{Value, json};
 
@@ -67,14 +68,14 @@ struct Totals {
 /// A configuration, and the core with it.
 struct World {
     configuration: String,
-    edge: Edge,
+    core: Core,
     has_directory: bool,
 }
 
 impl World {
     fn new(configuration: String, has_directory: bool) -> Self {
-        let edge = Edge::from_json(configuration.as_bytes()).unwrap();
-        Self { configuration, edge, has_directory }
+        let core = Core::new(Edge::from_json(configuration.as_bytes()).unwrap());
+        Self { configuration, core, has_directory }
     }
 }
 
@@ -213,17 +214,17 @@ fn step_by_step(
 }
 
 fn check(world: &World, stream: &Stream, seen: &Seen, totals: &mut Totals) -> Result<()> {
-    let edge = &world.edge;
+    let core = &world.core;
     ensure!(seen.violations.is_empty(), "calls outside their phase");
     // What is asked depends on the event alone, what is answered on the question alone.
-    let question = on_core::run(edge, &stream.exchange, 1)?.ending.asked.into_iter().next();
+    let question = on_core::run(core, &stream.exchange, 1)?.ending.asked.into_iter().next();
     ensure!(question.is_none() || world.has_directory, "who should be asked?");
     let directory = question.iter().map(|path| answer(path)).collect();
     let exchange = &Exchange { directory, ..stream.exchange.clone() };
-    let judged = on_core::run(edge, exchange, 1)?;
+    let judged = on_core::run(core, exchange, 1)?;
     // What upstream would do may not decide whether it is asked.
     let accepting = Exchange { upstream: Vec::new(), ..exchange.clone() };
-    let allowed = on_core::run(edge, &accepting, 1)?.ending.upstream.is_some();
+    let allowed = on_core::run(core, &accepting, 1)?.ending.upstream.is_some();
     if let Some(upstream) = &seen.upstream {
         ensure!(allowed, "an event reached upstream that the core refuses");
         ensure!(upstream.complete, "upstream got half an event");

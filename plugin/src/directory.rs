@@ -18,6 +18,7 @@ use event_core::directory::lessons::{Lesson, Lessons};
 use event_core::directory::question::{Question, Subject};
 use event_core::directory::slots::Slots;
 use event_core::directory::{Answer, Owners, Resolution};
+use event_core::response::Sent;
 use event_core::{Decision, Edge};
 use proxy_wasm::types::LogLevel;
 use reply::Meaning;
@@ -60,8 +61,8 @@ pub(crate) struct Waiter {
 pub(crate) enum Wait {
     /// It is held.
     Held(HeldRequest, Question),
-    /// It has left, and teaches this once it is accepted.
-    Forwarded(Option<Box<Lesson>>),
+    /// It has left.
+    Forwarded(Box<Sent>),
     /// Its sender has an answer, or will get none.
     #[default]
     Answered,
@@ -86,16 +87,13 @@ impl Waiter {
             return;
         }
         match edge.resolve(question, resolution) {
-            Decision::Forward(mut headers) => {
-                let lesson = headers.take_lesson().map(Box::new);
-                match request.forward_later(&headers) {
-                    Ok(()) => self.state.set(Wait::Forwarded(lesson)),
-                    Err(status) => {
-                        host::log(LogLevel::Error, &format!("request failed closed: {status:?}"));
-                        host::fail_closed();
-                    }
+            Decision::Forward(headers) => match request.forward_later(&headers) {
+                Ok(()) => self.state.set(Wait::Forwarded(headers.into_sent())),
+                Err(status) => {
+                    host::log(LogLevel::Error, &format!("request failed closed: {status:?}"));
+                    host::fail_closed();
                 }
-            }
+            },
             Decision::Refuse(refusal) => {
                 request.refuse(&refusal);
             }

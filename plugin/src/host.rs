@@ -14,7 +14,6 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// The filter state that the access log shows. One element: a path of several cannot be named in a log format.
 const OUTCOME: &str = "bellhop.outcome";
-const FORWARDED: &str = "forwarded";
 
 /// The plugin configuration, empty if there is none.
 pub(crate) fn plugin_configuration() -> Vec<u8> {
@@ -34,9 +33,14 @@ pub(crate) fn now_s() -> u64 {
 
 /// Milliseconds since 1970. The clock can be set back.
 pub(crate) fn now_ms() -> u64 {
+    now_ns() / 1_000_000
+}
+
+/// Nanoseconds since 1970.
+fn now_ns() -> u64 {
     let now = hostcalls::get_current_time().ok();
     let since = now.and_then(|now| now.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Makes the calls that follow in this callback those of another context. False if that one is gone.
@@ -103,7 +107,7 @@ impl HeldRequest {
         for (name, value) in headers.iter() {
             hostcalls::add_map_value(MapType::HttpRequestHeaders, name, value)?;
         }
-        set_outcome(FORWARDED);
+        set_outcome(headers.outcome());
         Ok(Action::Continue)
     }
 
@@ -166,7 +170,8 @@ pub(crate) fn fail_closed() -> Action {
 
 fn answer(refusal: &Refusal) -> Action {
     set_outcome(refusal.cause().name());
-    let headers = refusal.headers();
+    let salt = if refusal.is_for_later() { now_ns() } else { 0 };
+    let headers = refusal.headers(salt);
     let headers = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let _ = hostcalls::send_http_response(u32::from(refusal.status()), headers, Some(&refusal.body()));
     Action::Pause

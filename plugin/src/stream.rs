@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!            headers            end of body or trailers
-//!   New ───────────────▶ Collecting ───────────────▶ Forwarded ──▶ (response: passed or replaced)
+//!   New ───────────────▶ Collecting ───────────────▶ Forwarded ──▶ Passed: the sender sees the response
 //!    │                       │    │                     ▲
 //!    │                       │    └────▶ Waiting ───────┤  the directory's answer, in a callback of whoever asked
 //!    ▼                       ▼              │           │
@@ -14,9 +14,10 @@
 
 use crate::directory::{Asked, Wait, Waiter};
 use crate::host::{self, HeldRequest, HeldResponse};
+use crate::shared_data::{self, Accepted};
 use crate::worker::Worker;
-use event_core::directory::lessons::Lesson;
 use event_core::forward::ForwardHeaders;
+use event_core::response::Sent;
 use event_core::{Admission, Decision, Refusal, Verdict};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel, Status};
@@ -39,8 +40,10 @@ enum Phase {
     Collecting(Collecting),
     /// The whole request is held until the directory has said whose it is.
     Waiting(Rc<Waiter>),
-    /// The request has left, headers and all; it teaches this once it is accepted.
-    Forwarded(Option<Box<Lesson>>),
+    /// The request has left, headers and all.
+    Forwarded(Box<Sent>),
+    /// The response has passed to the sender.
+    Passed,
     /// The sender has its answer from us, or will get none.
     Answered,
 }
@@ -60,6 +63,7 @@ impl fmt::Debug for Phase {
             Self::Collecting(_) => "Collecting",
             Self::Waiting(_) => "Waiting",
             Self::Forwarded(_) => "Forwarded",
+            Self::Passed => "Passed",
             Self::Answered => "Answered",
         })
     }
@@ -94,7 +98,7 @@ impl Stream {
             && let Some(end) = waiter.end()
         {
             self.phase = match end {
-                Wait::Forwarded(lesson) => Phase::Forwarded(lesson),
+                Wait::Forwarded(sent) => Phase::Forwarded(sent),
                 Wait::Held(..) | Wait::Answered => Phase::Answered,
             };
         }
@@ -153,7 +157,7 @@ impl Collecting {
         let Self { request, admission, received } = self;
         let body = request.body(received)?;
         let now_s = if worker.edge().needs_time(&admission) { host::now_s() } else { 0 };
-        match worker.edge().judge(&admission, &body, now_s) {
+        match worker.edge().judge(&admission, &body, now_s, &Accepted) {
             Verdict::Forward(headers) => forward(request, headers),
             Verdict::Refuse(refusal) => Ok(refuse(request, &refusal)),
             Verdict::Ask(question) => {
@@ -172,9 +176,9 @@ impl Collecting {
     }
 }
 
-fn forward(request: HeldRequest, mut headers: ForwardHeaders<'_>) -> Result<Step, Fault> {
-    let lesson = headers.take_lesson().map(Box::new);
-    Ok((Phase::Forwarded(lesson), request.forward(&headers)?))
+fn forward(request: HeldRequest, headers: ForwardHeaders<'_>) -> Result<Step, Fault> {
+    let action = request.forward(&headers)?;
+    Ok((Phase::Forwarded(headers.into_sent()), action))
 }
 
 fn refuse(request: HeldRequest, refusal: &Refusal) -> Step {
@@ -223,18 +227,20 @@ fn on_trailers(worker: &Worker, phase: Phase, context_id: u32) -> Result<Step, F
     collecting.finish(worker, context_id)
 }
 
-fn on_response(worker: &Worker, lesson: Option<&Lesson>) -> Step {
+fn on_response(worker: &Worker, sent: Sent) -> Step {
     let response = HeldResponse::in_headers_callback();
-    if let Some(refusal) = worker.edge().judge_response(&response) {
+    if let Some(refusal) = worker.edge().judge_response(&sent, &response) {
         return (Phase::Answered, response.replace(&refusal));
     }
-    if let Some(lesson) = lesson.filter(|_| response.is_accepted())
-        && let Some(directory) = worker.directory()
-    {
-        directory.learn(worker.edge(), lesson);
+    if response.is_accepted() {
+        if let Some(lesson) = sent.lesson()
+            && let Some(directory) = worker.directory()
+        {
+            directory.learn(worker.edge(), lesson);
+        }
+        shared_data::remember(sent);
     }
-    // It has taught what it can.
-    (Phase::Forwarded(None), Action::Continue)
+    (Phase::Passed, Action::Continue)
 }
 
 impl Context for Stream {
@@ -269,10 +275,13 @@ impl HttpContext for Stream {
             self.leave();
         }
         // Otherwise it is our own answer, or one that Envoy made before the event was whole.
-        let Phase::Forwarded(lesson) = &mut self.phase else { return Action::Continue };
-        let lesson = lesson.take();
+        let phase = mem::replace(&mut self.phase, Phase::Passed);
+        let Phase::Forwarded(sent) = phase else {
+            self.phase = phase;
+            return Action::Continue;
+        };
         let Some(worker) = &self.worker else { return host::fail_closed() };
-        let (phase, action) = on_response(worker, lesson.as_deref());
+        let (phase, action) = on_response(worker, *sent);
         self.phase = phase;
         action
     }

@@ -2,7 +2,9 @@
 
 use crate::callout::Reply;
 use crate::directory::Directory;
+use crate::{host, shared_data};
 use event_core::Edge;
+use proxy_wasm::types::LogLevel;
 
 /// One per accepted configuration and worker.
 pub(crate) struct Worker {
@@ -12,6 +14,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(edge: Edge) -> Self {
+        let edge = remembering(edge);
         let directory = edge.config().directory().map(|settings| Directory::new(edge.config(), settings));
         Self { edge, directory }
     }
@@ -29,5 +32,19 @@ impl Worker {
 
     pub(crate) const fn directory(&self) -> Option<&Directory> {
         self.directory.as_ref()
+    }
+}
+
+/// Without a secret nothing is remembered: copies are forwarded, and late events not flagged.
+fn remembering(edge: Edge) -> Edge {
+    if !edge.config().memory().is_any() {
+        return edge;
+    }
+    match shared_data::secret() {
+        Some(secret) => edge.remembering(&secret),
+        None => {
+            host::log(LogLevel::Warn, "accepted events are not remembered: other data is in the way");
+            edge
+        }
     }
 }

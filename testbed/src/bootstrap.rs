@@ -94,18 +94,38 @@ impl Bootstrap {
     /// # Errors
     /// When it does not stand there.
     pub fn with_directory(self, port: u16) -> Result<Self, NotOnce> {
-        let begin = "    #- name: directory\n";
+        self.out_of_comment("    #- name: directory\n")?.port(DIRECTORY_PORT, port)
+    }
+
+    /// Takes the route to the quarantine sink out of its comment, which leads to the directory's cluster.
+    ///
+    /// # Errors
+    /// When it does not stand there.
+    pub fn with_quarantine(self) -> Result<Self, NotOnce> {
+        let indent = " ".repeat(26);
+        self.replace_once(
+            &format!("{indent}direct_response: {{ status: 503 }}\n{indent}#route:\n"),
+            &format!("{indent}#route:\n"),
+        )?
+        .out_of_comment(&format!("{indent}#route:\n"))
+    }
+
+    /// Takes the lines out of their comment that begin with this one and go on with the same indent. Comments among them stay
+    /// comments.
+    fn out_of_comment(self, begin: &str) -> Result<Self, NotOnce> {
+        let mark = format!("{}#", &begin[..indent_of(begin)]);
         let commented: String = match self.text.split_once(begin) {
             Some((_, after)) => {
-                let rest = after.lines().take_while(|line| line.starts_with("    #  "));
+                let rest = after.lines().take_while(|line| line.starts_with(&mark));
                 rest.fold(begin.to_owned(), |text, line| text + line + "\n")
             }
             None => return Err(NotOnce { wanted: begin.to_owned(), n_found: 0 }),
         };
-        // Comments inside the cluster stay comments.
-        let cluster: String =
-            commented.split_inclusive('\n').map(|line| line.replacen("    #", "    ", 1)).collect();
-        self.replace_once(&commented, &cluster)?.port(DIRECTORY_PORT, port)
+        let lines: String = commented
+            .split_inclusive('\n')
+            .map(|line| line.replacen(&mark, &mark[..mark.len() - 1], 1))
+            .collect();
+        self.replace_once(&commented, &lines)
     }
 
     /// Replaces the path of the filter.

@@ -1,7 +1,7 @@
 //! Answers of the filter itself reach the sender as `event-core` words them: `local_reply_config` leaves them alone. And gRPC,
 //! which never reaches the filter.
 
-use edge_tests::problem::assert_problem;
+use edge_tests::problem::{assert_problem, assert_retry_after};
 use edge_tests::{BoxError, PROTOCOLS, Protocol, TestResult, event, shipped};
 use event_core::{Cause, Refusal, Verdict};
 use testbed::message::Request;
@@ -17,7 +17,7 @@ fn refusal(request: &Request, configuration: &str) -> Result<Refusal, BoxError> 
         Ok(admission) => admission,
         Err(refusal) => return Ok(refusal),
     };
-    match core.judge(&admission, &request.pieces.concat(), 0) {
+    match core.judge(&admission, &request.pieces.concat(), 0, &()) {
         Verdict::Refuse(refusal) => Ok(refusal),
         Verdict::Forward(_) | Verdict::Ask(_) => Err("the core does not refuse it".into()),
     }
@@ -34,9 +34,13 @@ fn assert_answered_by_the_core(request: &Request, cause: Cause) -> TestResult {
         if request.method != "HEAD" {
             assert_eq!(response.text(), String::from_utf8(expected.body())?, "{protocol:?}");
         }
-        for (name, value) in expected.headers() {
+        for (name, value) in expected.headers(0) {
             let values: Vec<_> = response.headers.all(name).collect();
-            assert_eq!(values, [value.as_bytes()], "{name} over {protocol:?}");
+            if name == "retry-after" {
+                assert_retry_after(&response);
+            } else {
+                assert_eq!(values, [value.as_bytes()], "{name} over {protocol:?}");
+            }
         }
     }
     assert_eq!(edge.n_upstream(), 0);

@@ -56,11 +56,6 @@ pub enum ConfigFault {
         /// What it must be, in words.
         rule: &'static str,
     },
-    /// Part of the contract, but not of this version: refused, so that no one relies on what is not done.
-    NotInThisVersion {
-        /// In words.
-        what: &'static str,
-    },
 }
 
 impl ConfigError {
@@ -104,7 +99,6 @@ impl fmt::Display for ConfigFault {
                  `vm_config.environment_variables` names"
             ),
             Self::SecretNot { rule } => write!(f, "the secret must be {rule}"),
-            Self::NotInThisVersion { what } => write!(f, "{what} is not part of this version"),
         }
     }
 }

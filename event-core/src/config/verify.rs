@@ -3,7 +3,7 @@
 use super::reader::{Node, Object};
 use super::secret::{self, Environment, Secret};
 use super::{ConfigError, ConfigFault};
-use crate::headers::{is_reserved, same_name};
+use crate::headers::{BELLHOP_REPLAY, is_reserved, same_name};
 use crate::verify::encoding::Encoding;
 use crate::verify::keys::{Algorithm, Keys};
 use crate::verify::{Hmac, Message, Stamp, StampPlace, StandardWebhooks, Token, Verify};
@@ -139,6 +139,13 @@ fn read_token(node: &Node<'_>, environment: &Environment<'_>) -> Result<Token, C
     let header = read_header(&object.required("header")?)?;
     let secrets = read_secrets(&object, environment, |secret| Ok(secret.as_bytes().to_vec()))?;
     Ok(Token::new(header, read_prefix(&object)?, &secrets))
+}
+
+/// `replay`: what whoever replays quarantined events presents in place of a proof.
+pub(super) fn read_replay(node: &Node<'_>, environment: &Environment<'_>) -> Result<Token, ConfigError> {
+    let secrets =
+        read_secrets(&node.object(&["secrets"])?, environment, |secret| Ok(secret.as_bytes().to_vec()))?;
+    Ok(Token::new(BELLHOP_REPLAY, "", &secrets))
 }
 
 /// Every secret as bytes. `bytes` says what one must be, if it is not.

@@ -2,6 +2,7 @@
 
 use crate::edge::SourceIndex;
 use crate::forward::EventHeaders;
+use crate::response::Sent;
 use crate::subject::{IdKind, Ids};
 use std::rc::Rc;
 
@@ -94,6 +95,9 @@ fn sum(bytes: &[u8]) -> u64 {
 pub struct Question {
     pub(crate) subject: Subject,
     pub(crate) headers: EventHeaders,
+    pub(crate) sent: Box<Sent>,
+    /// It comes from the quarantine and does not go back there.
+    pub(crate) replayed: bool,
 }
 
 impl Question {

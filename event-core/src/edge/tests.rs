@@ -28,7 +28,7 @@ fn judge<'e>(edge: &'e Edge, path: &str, body: &[u8]) -> Verdict<'e> {
     let headers =
         [(":path", path), (":method", "POST"), ("content-type", "application/json"), ("x-api-key", "s3cret")];
     let admission = edge.admit(headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()))).unwrap();
-    edge.judge(&admission, body, 0)
+    edge.judge(&admission, body, 0, &())
 }
 
 fn event(members: &Value) -> Vec<u8> {
@@ -50,7 +50,7 @@ fn refused(edge: &Edge, members: &Value) -> (Cause, u16, bool) {
     match judge(edge, "/a", &event(members)) {
         other @ (Verdict::Forward(_) | Verdict::Ask(_)) => panic!("not refused: {other:?}"),
         Verdict::Refuse(refusal) => {
-            let retry_after = refusal.headers().iter().any(|(name, _)| *name == "retry-after");
+            let retry_after = refusal.headers(0).iter().any(|(name, _)| *name == "retry-after");
             (refusal.cause(), refusal.status(), retry_after)
         }
     }
@@ -237,7 +237,7 @@ fn each_answer_of_the_directory_has_its_outcome() {
         Decision::Forward(headers) => Ok(["x-connected-account-id", "x-assignment-stale"]
             .map(|name| headers.get(name).map(ToOwned::to_owned))),
         Decision::Refuse(refusal) => {
-            let retries = refusal.headers().iter().any(|(name, _)| *name == "retry-after");
+            let retries = refusal.headers(0).iter().any(|(name, _)| *name == "retry-after");
             Err((refusal.cause(), refusal.status(), retries))
         }
     };
@@ -272,11 +272,11 @@ fn only_assigned_events_of_verified_sources_with_two_ids_teach() {
     let verified = ("/sources/0/verify", token);
     let both = json!({"device_id": "d", "access_code_id": "?"});
     let lesson = |edge: &Edge, members: &Value| match judge(edge, "/a", &event(members)) {
-        Verdict::Forward(mut headers) => headers.take_lesson(),
+        Verdict::Forward(headers) => headers.into_sent().lesson().cloned(),
         Verdict::Ask(question) => {
             let assigned = Resolution::Answered(Answer::Assigned(owners(IdKind::Device)));
             match edge.resolve(question, &assigned) {
-                Decision::Forward(mut headers) => headers.take_lesson(),
+                Decision::Forward(headers) => headers.into_sent().lesson().cloned(),
                 Decision::Refuse(refusal) => panic!("{refusal:?}"),
             }
         }

@@ -67,7 +67,7 @@ fn signatures(list: &[u8], keys: &Keys) -> Result<Vec<u8>, SignatureFault> {
 }
 
 /// Visible ASCII without a dot, since a dot ends the id in what is signed.
-fn as_id(id: &[u8]) -> Option<&str> {
+pub(crate) fn as_id(id: &[u8]) -> Option<&str> {
     let plain = id.iter().all(|byte| matches!(byte, 0x21..=0x7e) && *byte != b'.');
     if plain && (1..=ID_BYTES).contains(&id.len()) { std::str::from_utf8(id).ok() } else { None }
 }

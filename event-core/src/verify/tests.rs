@@ -297,7 +297,7 @@ fn the_signature_comes_after_the_size_and_before_the_json() {
             (b"x-api-key", token),
         ];
         let admission = edge.admit(headers).unwrap();
-        match edge.judge(&admission, body, NOW_S) {
+        match edge.judge(&admission, body, NOW_S, &()) {
             Verdict::Refuse(refusal) => refusal,
             other @ (Verdict::Forward(_) | Verdict::Ask(_)) => panic!("not refused: {other:?}"),
         }
@@ -314,7 +314,7 @@ fn every_fault_has_one_and_the_same_answer() {
         .map(|fault| {
             let refusal = crate::Refusal::signature_invalid(fault);
             assert_eq!(refusal.signature_fault(), Some(fault));
-            (refusal.status(), refusal.headers(), refusal.body())
+            (refusal.status(), refusal.headers(0), refusal.body())
         })
         .collect();
     assert_eq!(answers[0].0, 401);

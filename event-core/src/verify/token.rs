@@ -25,7 +25,12 @@ impl Token {
     }
 
     pub(super) fn check(&self, presented: &Presented) -> Result<(), SignatureFault> {
-        let token = presented.signature()?.strip_prefix(self.prefix.as_bytes());
+        self.check_value(presented.signature()?)
+    }
+
+    /// Judges the value of the header.
+    pub(crate) fn check_value(&self, value: &[u8]) -> Result<(), SignatureFault> {
+        let token = value.strip_prefix(self.prefix.as_bytes());
         let hash: [u8; 32] = Sha256::digest(token.ok_or(SignatureFault::Malformed)?).into();
         let mut found = Choice::from(0);
         for known in &self.hashes {

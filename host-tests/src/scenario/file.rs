@@ -156,10 +156,10 @@ impl Scenario {
         let configuration = fixture(&format!("configurations/{}.json", self.configuration))?;
         let requests =
             self.request.into_iter().map(|request| request.read(&mut fixture)).collect::<Result<Vec<_>>>()?;
-        let has_clock = runs_on.iter().all(|runner| *runner == Runner::Simulator);
+        let has_clock = runs_on.iter().all(|runner| matches!(runner, Runner::Core | Runner::Simulator));
         ensure!(
             has_clock || requests.iter().all(|(exchange, _)| exchange.wait_ms == 0),
-            "only the simulator has a clock that can be moved"
+            "only the core and the simulator have a clock that can be moved"
         );
         let edge = Edge {
             configuration: String::from_utf8(configuration)?,

@@ -22,6 +22,9 @@ pub(crate) fn configuration(directory: &Value) -> Vec<u8> {
         "sources": [{ "name": "acme", "path": "/provider_events", "verify": "none" }, { "name": "known", "path": "/known", "verify": { "token": { "header": "x-api-key", "secrets": ["s3cret"] } } }],
         "accounts": [{ "connected_account_id": "ca_near", "devices": [NEAR] }],
         "directory": { "cluster": "directory", "token": "t0ken", "timeout_ms": TIMEOUT_MS },
+        // What the workers share is the directory's answers alone.
+        "order": { "slots": 0 },
+        "delivery": { "retry_after_spread_s": 0 },
     });
     let section = configuration["directory"].as_object_mut().unwrap();
     section.extend(directory.as_object().unwrap().clone());
