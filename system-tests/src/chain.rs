@@ -33,7 +33,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Starts all of it. The filter has no accounts of its own, keeps an answer for `fresh_s` seconds, and may serve it for an
+    /// Starts all of it. The filter has no accounts of its own, sets aside what can never be forwarded, keeps an answer for `fresh_s` seconds, and may serve it for an
     /// hour when the directory is away.
     ///
     /// # Errors
@@ -45,6 +45,7 @@ impl Chain {
         let bootstrap = Bootstrap::of_repository()?
             .on_free_ports(upstream.port())?
             .with_directory(directory.address().port())?
+            .with_quarantine()?
             .replace_once(
                 "# environment_variables: { host_env_keys: [ACME_SECRET, DIRECTORY_TOKEN] }",
                 "environment_variables: { host_env_keys: [DIRECTORY_TOKEN] }",
@@ -54,6 +55,7 @@ impl Chain {
             .variable("DIRECTORY_TOKEN", TOKEN)
             .start()?;
         let edge = gateway.listener("edge")?;
+        directory.write_configuration(&Settings { edge: Some(edge), ..settings.clone() })?;
         Ok(Self { directory, upstream, gateway, edge })
     }
 
@@ -109,6 +111,8 @@ fn configuration(fresh_s: u64) -> String {
             { "name": "acme", "path": OPEN, "verify": "none" },
             { "name": "keyed", "path": VERIFIED, "verify": { "token": { "header": "x-api-key", "secrets": [API_KEY] } } }
         ],
+        "on_invalid": "quarantine",
+        "replay": { "secrets": [{ "env": "DIRECTORY_TOKEN" }] },
         "directory": {
             "cluster": "directory", "authority": "directory", "timeout_ms": 5000, "token": { "env": "DIRECTORY_TOKEN" },
             "cache": { "fresh_s": fresh_s, "unknown_s": 1, "stale_s": 3600 }

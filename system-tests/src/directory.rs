@@ -32,6 +32,8 @@ pub struct Settings {
     pub seam_url: Option<String>,
     /// How long a first sync is waited for, in seconds.
     pub first_sync_grace_s: u64,
+    /// Where `bellhop quarantine replay` sends events, with [`TOKEN`] as its secret. Known once the edge has started.
+    pub edge: Option<SocketAddr>,
 }
 
 impl Directory {
@@ -161,18 +163,17 @@ impl Directory {
     /// # Errors
     /// When it does not succeed.
     pub fn bellhop(&self, arguments: &[&str]) -> Result<String, BoxError> {
-        let (command, rest) = arguments.split_first().ok_or("no command")?;
         let output = Command::new(bellhop()?)
-            .arg(command)
+            .args(arguments)
             .arg("--config")
             .arg(self.configuration())
-            .args(rest)
             .current_dir(&self.folder)
             .output()?;
         if output.status.success() {
             return Ok(String::from_utf8(output.stdout)?);
         }
-        Err(format!("bellhop {command} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into())
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(format!("bellhop {} failed:\n{said}", arguments.join(" ")).into())
     }
 
     /// Writes a file into its folder.
@@ -185,11 +186,18 @@ impl Directory {
         Ok(path)
     }
 
-    fn write_configuration(&self, settings: &Settings) -> io::Result<()> {
+    /// Writes the configuration for what starts from now on.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_configuration(&self, settings: &Settings) -> io::Result<()> {
         let mut text = format!(
-            "listen = \"{}\"\ndatabase = \"sqlite:directory.db\"\ntokens = [\"{TOKEN}\"]\n",
+            "listen = \"{}\"\ndatabase = \"sqlite:directory.db\"\ntokens = [\"{TOKEN}\"]\n\n[quarantine]\n",
             self.address
         );
+        if let Some(edge) = settings.edge {
+            text.push_str(&format!("edge_url = \"http://{edge}\"\nreplay_secret = \"{TOKEN}\"\n"));
+        }
         if let Some(url) = &settings.seam_url {
             text.push_str(&format!(
                 "\n[seam]\nurl = \"{url}\"\napi_key = \"{key}\"\nwebhook_secrets = [\"{secret}\"]\nfirst_sync_grace_s = {grace}\n\n[sources]\ndefault = \"acme\"\n",

@@ -13,7 +13,7 @@ const ACCOUNT: &str = "ca_new_guest_house";
 /// A chain whose directory asks a fake of its own.
 fn chain(first_sync_grace_s: u64) -> Result<(FakeSeam, Chain), BoxError> {
     let seam = FakeSeam::start()?;
-    let settings = Settings { seam_url: Some(seam.url()), first_sync_grace_s };
+    let settings = Settings { seam_url: Some(seam.url()), first_sync_grace_s, ..Settings::default() };
     let chain = Chain::start(&settings, 60)?;
     Ok((seam, chain))
 }

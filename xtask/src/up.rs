@@ -60,7 +60,7 @@ pub(crate) fn run(ports: &Ports) -> anyhow::Result<bool> {
     .with_context(|| format!("the upstream cannot listen on port {}", ports.upstream))?;
     upstream.forget();
     let directory = match (ports.directory, &bellhop) {
-        (Some(port), Some(bellhop)) => Some(directory::start(bellhop, port)?),
+        (Some(port), Some(bellhop)) => Some(directory::start(bellhop, port, ports.listener)?),
         _ => None,
     };
     if let Some(directory) = &directory {

@@ -15,7 +15,7 @@ use crate::examples;
 use crate::run;
 use crate::setup::{self, from_repository};
 
-/// The bearer token of the directory.
+/// The bearer token of the directory, and the secret of replays.
 pub(super) const TOKEN: &str = "for-this-machine-only";
 /// Where the filter finds it.
 pub(super) const TOKEN_VARIABLE: &str = "DIRECTORY_TOKEN";
@@ -35,14 +35,14 @@ pub(super) struct Directory {
 }
 
 /// Starts it with the database that an earlier run has left, if there is one.
-pub(super) fn start(bellhop: &Path, port: u16) -> anyhow::Result<Directory> {
+pub(super) fn start(bellhop: &Path, port: u16, edge_port: u16) -> anyhow::Result<Directory> {
     let folder = paths::target().join("up");
     std::fs::create_dir_all(&folder).context("the build folder cannot be written")?;
     let seam = seam();
     let configuration = folder.join("directory.toml");
     let accounts = folder.join("accounts.jsonl");
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    std::fs::write(&configuration, configuration_text(address, &folder, seam.as_ref()))?;
+    std::fs::write(&configuration, configuration_text(address, edge_port, &folder, seam.as_ref()))?;
     std::fs::write(&accounts, ACCOUNTS)?;
     let mut import = Command::new(bellhop);
     run::checked(import.arg("import").arg("--config").arg(&configuration).arg(&accounts))?;
@@ -79,11 +79,12 @@ fn install_seam() -> bool {
     setup::npm(fake_seam::PACKAGE).is_ok()
 }
 
-fn configuration_text(listen: SocketAddr, folder: &Path, seam: Option<&FakeSeam>) -> String {
+fn configuration_text(listen: SocketAddr, edge_port: u16, folder: &Path, seam: Option<&FakeSeam>) -> String {
     let mut text = format!(
         "# Written by `cargo xtask up --with-directory` at every start.\n\
          listen = \"{listen}\"\npublic_url = \"http://{listen}\"\n\
-         database = \"sqlite:{database}\"\ntokens = [\"{TOKEN}\"]\n",
+         database = \"sqlite:{database}\"\ntokens = [\"{TOKEN}\"]\n\
+         \n[quarantine]\nedge_url = \"http://127.0.0.1:{edge_port}\"\nreplay_secret = \"{TOKEN}\"\n",
         database = folder.join("directory.db").display(),
     );
     if let Some(seam) = seam {
@@ -99,14 +100,16 @@ fn configuration_text(listen: SocketAddr, folder: &Path, seam: Option<&FakeSeam>
 }
 
 impl Directory {
-    /// The gateway's configuration with the filter asking this directory.
+    /// The gateway's configuration with the filter asking this directory, and setting aside what can never be forwarded.
     pub(super) fn add_to(&self, bootstrap: Bootstrap) -> anyhow::Result<Bootstrap> {
         const BEFORE: &str = "\"on_unassigned\": \"defer\",";
         let directory = format!(
-            "\"directory\": {{ \"cluster\": \"directory\", \"timeout_ms\": 1000, \"token\": {{ \"env\": \"{TOKEN_VARIABLE}\" }} }},"
+            "\"directory\": {{ \"cluster\": \"directory\", \"timeout_ms\": 1000, \"token\": {{ \"env\": \"{TOKEN_VARIABLE}\" }} }}, \
+             \"on_invalid\": \"quarantine\", \"replay\": {{ \"secrets\": [{{ \"env\": \"{TOKEN_VARIABLE}\" }}] }},"
         );
         let bootstrap = bootstrap
             .with_directory(self.address.port())?
+            .with_quarantine()?
             .replace_once(
                 "# environment_variables: { host_env_keys: [ACME_SECRET, DIRECTORY_TOKEN] }",
                 &format!("environment_variables: {{ host_env_keys: [{TOKEN_VARIABLE}] }}"),
@@ -128,6 +131,12 @@ An event of an account that only the directory knows, and what it knows:
   curl -i http://{edge}{path} -H 'content-type: application/json' -d '{event}'
 
   curl 'http://{directory}/v1/resolve?source={source}&device_id=lock_700001' -H 'authorization: Bearer {TOKEN}'
+
+The bad event above is not refused now: the directory keeps it (202), so that its sender need not try again. Look at it, and try whether it gets through by now:
+
+  {bellhop} quarantine list --config {configuration}
+
+  {bellhop} quarantine replay --all --config {configuration}
 ",
             path = examples::PATH,
             source = examples::SOURCE,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use testbed::upstream::Received;
 
 /// The headers worth showing: those that Bellhop adds for whoever receives the event.
-const SHOWN: [&str; 14] = [
+const SHOWN: [&str; 15] = [
     "x-event-id",
     "idempotency-key",
     "x-event-type",
@@ -20,6 +20,7 @@ const SHOWN: [&str; 14] = [
     "x-customer-key",
     "x-assigned-by",
     "x-event-partition-key",
+    "x-event-out-of-order",
     "x-envoy-attempt-count",
 ];
 
