@@ -39,7 +39,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { n_workers: 2, directory_timeout_ms: 250, memory_slots: None }
+        Self { n_workers: 2, directory_timeout_ms: 250, memory_slots: Some(16_384) }
     }
 }
 
