@@ -6,6 +6,9 @@ use crate::headers::{BELLHOP_REPLAY, BELLHOP_REPLAY_ID, folded_starts_with, is_r
 use crate::verify::{self, Presented, Token, Verify};
 use crate::{Cause, Refusal};
 
+/// Bytes in the id of a replayed event: as a header value, a byte can take three.
+const REPLAY_ID_BYTES: usize = 3 * verify::ID_BYTES;
+
 /// A request whose headers are in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admission {
@@ -174,7 +177,7 @@ fn judge_replay(token: &Token, secret: Values<'_>, id: Values<'_>) -> Result<Opt
     token.check_value(secret).map_err(Refusal::signature_invalid)?;
     let id = match id {
         Values::None => None,
-        Values::One(id) => verify::as_id(id),
+        Values::One(id) => verify::as_id(id, REPLAY_ID_BYTES),
         Values::Several => return Err(repeated()),
     };
     let missing = || Refusal::new(Cause::HeaderAmbiguous, "x-bellhop-replay-id must be the id of an event");

@@ -14,7 +14,7 @@ mod token;
 
 pub(crate) use hmac::{Hmac, Message, Stamp, StampPlace};
 pub(crate) use presented::{Presented, Repeated};
-pub(crate) use standard_webhooks::{StandardWebhooks, as_id};
+pub(crate) use standard_webhooks::{ID_BYTES, StandardWebhooks, as_id};
 pub(crate) use token::Token;
 
 use crate::headers::same_name;

@@ -25,6 +25,21 @@ const DEFAULT_RETRY_ON: [&str; 3] = ["connect-failure", "refused-stream", "gatew
 const DEFAULT_PER_TRY_TIMEOUT_MS: u64 = 4000;
 const RETRY_AFTER_S: RangeInclusive<u64> = 1..=86_400;
 
+/// The keys: the first is that of an entry alone, the last that of the whole section alone.
+const KEYS: &[&str] = &[
+    "events",
+    "max_retries",
+    "per_try_timeout_ms",
+    "retriable_status_codes",
+    "retry_after_s",
+    "retry_after_spread_s",
+    "retry_on",
+    "timeout_ms",
+    "per_event_type",
+];
+const KEYS_OF_ALL: &[&str] = KEYS.split_at(1).1;
+const KEYS_OF_ENTRY: &[&str] = KEYS.split_at(KEYS.len() - 1).0;
+
 /// How many entries `per_event_type` can have, and how many patterns one of them.
 const ENTRIES: RangeInclusive<usize> = 0..=64;
 const PATTERNS: RangeInclusive<usize> = 1..=64;
@@ -62,31 +77,10 @@ struct Settings<'o, 'v> {
 
 impl Deliveries {
     pub(super) fn read(node: Option<Node<'_>>) -> Result<Self, ConfigError> {
-        let base = Object::read_or_empty(
-            node,
-            &[
-                "max_retries",
-                "per_event_type",
-                "per_try_timeout_ms",
-                "retriable_status_codes",
-                "retry_after_s",
-                "retry_after_spread_s",
-                "retry_on",
-                "timeout_ms",
-            ],
-        )?;
+        let base = Object::read_or_empty(node, KEYS_OF_ALL)?;
         let entries = base.optional("per_event_type").map_or(Ok(Vec::new()), |list| list.array(ENTRIES))?;
         let entry = |node: &Node<'_>| {
-            let own = node.object(&[
-                "events",
-                "max_retries",
-                "per_try_timeout_ms",
-                "retriable_status_codes",
-                "retry_after_s",
-                "retry_after_spread_s",
-                "retry_on",
-                "timeout_ms",
-            ])?;
+            let own = node.object(KEYS_OF_ENTRY)?;
             let patterns = own.required("events")?.array(PATTERNS)?;
             let patterns = patterns.iter().map(Pattern::read).collect::<Result<_, _>>()?;
             Ok((patterns, Settings { own: &own, base: Some(&base) }.read()?))
