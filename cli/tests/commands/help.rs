@@ -5,7 +5,10 @@ use std::process::Command;
 
 use crate::folder::{Folder, failure};
 
-/// Every command with its options, `--config` and `--help` aside.
+/// The command that takes no configuration of the directory, with its options.
+const CHECK: (&str, [&str; 5]) = ("check", ["--help", "--json", "--lines", "--plugin-config", "--source"]);
+
+/// Every other command with its options, `--config` and `--help` aside.
 const COMMANDS: [(&str, &[&str]); 10] = [
     ("serve", &[]),
     ("connect", &["--customer-key", "--providers", "--wait-for-device-creation"]),
@@ -38,7 +41,8 @@ fn every_command_and_every_option_has_its_line() {
     let all = help(&[]);
     let mut commands: BTreeSet<_> =
         COMMANDS.iter().map(|(name, _)| name.split(' ').next().unwrap()).collect();
-    commands.insert("help");
+    commands.extend([CHECK.0, "help"]);
+    assert_eq!(below(&help(&[CHECK.0]), "Options:"), BTreeSet::from(CHECK.1));
     assert_eq!(below(&all, "Commands:"), commands);
     assert!(all.contains("Exit codes: 0 done, 1 it failed, 2 the command line is wrong"), "{all}");
     for (name, options) in COMMANDS {

@@ -1,5 +1,6 @@
 //! The program from outside: exit codes, messages, files. What the directory answers is tested there.
 
+mod check;
 mod connect;
 mod folder;
 mod help;

@@ -6,7 +6,7 @@ use crate::{members, name};
 
 /// Who depends on whom of ours, development dependencies included. ARCHITECTURE.md says why.
 const ARROWS: [(&str, &[&str]); 16] = [
-    ("cli", &["directory", "seam", "testbed"]),
+    ("cli", &["directory", "event-core", "seam", "testbed"]),
     ("directory", &["directory-api", "event-core", "seam", "testbed"]),
     ("directory-api", &[]),
     ("edge-tests", &["event-core", "testbed"]),

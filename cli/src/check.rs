@@ -1,0 +1,186 @@
+//! `bellhop check`: what the filter would do with events, without a gateway. It judges nothing itself, sends nothing and asks
+//! no directory.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write, stdin, stdout};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use event_core::{Edge, Refusal, Verdict};
+use serde_json::{Value, json};
+
+/// The largest body that any configuration allows, in bytes. What is longer is not read to its end.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+/// The configuration without one: any event that has the standard shape and a subject goes on.
+const ANY: &str = r#"{"environment":"check","sources":[{"name":"any","path":"/","verify":"none"}],"on_unassigned":"forward"}"#;
+
+#[derive(clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 every event would be forwarded, 3 some would not, 1 it failed, 2 the command line is wrong"
+)]
+pub(crate) struct Arguments {
+    /// The filter's configuration (JSON): its accounts, limits and event types count. Proofs of senders are not asked for
+    #[arg(long, value_name = "FILE")]
+    plugin_config: Option<PathBuf>,
+    /// The source that would send the events; needed if the configuration has several
+    #[arg(long, value_name = "NAME", requires = "plugin_config")]
+    source: Option<String>,
+    /// Takes each line for an event; so are those of files that end in .jsonl
+    #[arg(long)]
+    lines: bool,
+    /// Prints a JSON object for each event, with the headers that upstream would get
+    #[arg(long)]
+    json: bool,
+    /// Files with one event each; `-`, or none, is standard input
+    files: Vec<PathBuf>,
+}
+
+/// An edge, and the path of the source that is tried.
+struct Bench {
+    edge: Edge,
+    path: String,
+}
+
+/// Whether every event would be forwarded.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    let bench = Bench::new(arguments)?;
+    let inputs = if arguments.files.is_empty() { vec!["-".into()] } else { arguments.files.clone() };
+    let mut out = stdout().lock();
+    let mut all_forwarded = true;
+    for file in &inputs {
+        let name = file.display().to_string();
+        let is_stdin = file.as_os_str() == "-";
+        let mut reader: Box<dyn BufRead> = if is_stdin {
+            Box::new(BufReader::new(stdin()))
+        } else {
+            Box::new(BufReader::new(File::open(file).with_context(|| format!("cannot read {name}"))?))
+        };
+        let shown = if is_stdin { "standard input".to_owned() } else { name };
+        if arguments.lines || file.extension().is_some_and(|it| it == "jsonl") {
+            let mut number = 0;
+            while let Some(line) = read_line(&mut reader).with_context(|| format!("cannot read {shown}"))? {
+                number += 1;
+                if !line.trim_ascii().is_empty() {
+                    let place = format!("{shown}:{number}");
+                    all_forwarded &= bench.check(&place, &line, arguments.json, &mut out)?;
+                }
+            }
+        } else {
+            let mut body = Vec::new();
+            let limit = MOST_BYTES as u64 + 1;
+            reader.take(limit).read_to_end(&mut body).with_context(|| format!("cannot read {shown}"))?;
+            all_forwarded &= bench.check(&shown, &body, arguments.json, &mut out)?;
+        }
+    }
+    Ok(all_forwarded)
+}
+
+/// The next line without its end, or as much of it as is looked at.
+fn read_line(reader: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    if reader.by_ref().take(MOST_BYTES as u64 + 1).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else {
+        reader.skip_until(b'\n')?;
+    }
+    Ok(Some(line))
+}
+
+impl Bench {
+    fn new(arguments: &Arguments) -> anyhow::Result<Self> {
+        let Some(file) = &arguments.plugin_config else {
+            return Ok(Self { edge: Edge::from_json(ANY.as_bytes())?, path: "/".to_owned() });
+        };
+        let name = file.display();
+        let text = std::fs::read(file).with_context(|| format!("cannot read {name}"))?;
+        // A secret need not be here: no proof is asked for, and no directory.
+        let secret = |_: &str| Some("c2VjcmV0".to_owned());
+        Edge::with_environment(&text, &secret).with_context(|| name.to_string())?;
+        let mut config: Value = serde_json::from_slice(&text)?;
+        let sources = config["sources"].as_array_mut().context("no sources")?;
+        for source in sources.iter_mut() {
+            source["verify"] = "none".into();
+        }
+        let named = |source: &&Value| arguments.source.as_deref().is_none_or(|it| source["name"] == it);
+        let mut matching = sources.iter().filter(named);
+        let path = match (matching.next(), matching.next()) {
+            (Some(source), None) => source["path"].as_str().unwrap_or_default().to_owned(),
+            (None, _) => bail!("{name} has no such source"),
+            (Some(_), Some(_)) => bail!("{name} has several sources: say which with --source"),
+        };
+        let edge = Edge::with_environment(config.to_string().as_bytes(), &secret)?;
+        Ok(Self { edge, path })
+    }
+
+    /// Prints what would become of an event. Whether it would be forwarded, as far as can be told without the directory.
+    fn check(&self, place: &str, body: &[u8], as_json: bool, out: &mut impl Write) -> anyhow::Result<bool> {
+        let head = [(":method", "POST"), (":path", &self.path), ("content-type", "application/json")];
+        let head = head.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let verdict = match self.edge.admit(head) {
+            Ok(admission) => self.edge.judge(&admission, body, 0, &()),
+            Err(refusal) => Verdict::Refuse(refusal),
+        };
+        let (told, is_forwarded) = match &verdict {
+            Verdict::Forward(headers) => {
+                let sent = headers.get("x-event-cause");
+                let value: serde_json::Map<String, Value> =
+                    headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+                (json!({ "outcome": headers.outcome(), "headers": value }), sent.is_none())
+            }
+            Verdict::Ask(question) => {
+                let ids = question.subject().ids();
+                let ids = json!({"device_id": ids.device, "bridge_id": ids.bridge, "access_code_id": ids.access_code});
+                (json!({ "outcome": "asks_the_directory", "ids": ids }), true)
+            }
+            Verdict::Refuse(refusal) => (told_of(refusal), false),
+        };
+        if as_json {
+            let mut line = json!({ "event": place });
+            if let (Some(line), Value::Object(told)) = (line.as_object_mut(), told) {
+                line.extend(told);
+            }
+            writeln!(out, "{line}")?;
+        } else {
+            print(out, place, &verdict)?;
+        }
+        Ok(is_forwarded)
+    }
+}
+
+fn told_of(refusal: &Refusal) -> Value {
+    let answer: Value = serde_json::from_slice(&refusal.body()).unwrap_or_default();
+    json!({ "outcome": refusal.cause().name(), "answer": answer })
+}
+
+fn print(out: &mut impl Write, place: &str, verdict: &Verdict<'_>) -> std::io::Result<()> {
+    match verdict {
+        Verdict::Forward(headers) => {
+            let event_type = headers.get("x-event-type").unwrap_or("?");
+            let to = match headers.get("x-event-cause") {
+                Some(cause) => format!("quarantined: {cause}"),
+                None => "forwarded".to_owned(),
+            };
+            write!(out, "{place}: {to}, {event_type}")?;
+            if let (Some(accounts), Some(by)) =
+                (headers.get("x-connected-account-id"), headers.get("x-assigned-by"))
+            {
+                write!(out, ", to {accounts} by its {by}")?;
+            }
+            writeln!(out)
+        }
+        Verdict::Ask(_) => writeln!(out, "{place}: the account directory would be asked whose it is"),
+        Verdict::Refuse(refusal) => {
+            let answer = told_of(refusal);
+            let detail = answer["answer"]["detail"].as_str().unwrap_or_default();
+            writeln!(out, "{place}: {} ({}): {detail}", refusal.cause().name(), refusal.status())?;
+            for error in refusal.errors() {
+                writeln!(out, "  {} {}", error.pointer, error.fault)?;
+            }
+            Ok(())
+        }
+    }
+}
