@@ -1,20 +1,15 @@
 //! Inputs made of others by chance that a seed decides: for a bounded run without libFuzzer. It knows no coverage.
 
-/// SplitMix64.
+use testbed::random::Random;
+
+/// Places and lengths by chance.
 #[derive(Debug)]
-struct Chance(u64);
+struct Chance(Random);
 
 impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
     /// Below `bound`; 0 if that is 0.
     fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound.max(1) as u64).unwrap_or(0)
+        usize::try_from(self.0.below(bound as u64)).unwrap_or(0)
     }
 
     fn range(&mut self, length: usize) -> std::ops::Range<usize> {
@@ -30,13 +25,13 @@ impl Chance {
 /// When there is no corpus.
 #[must_use]
 pub fn input(seed: u64, corpus: &[Vec<u8>], words: &[Vec<u8>]) -> Vec<u8> {
-    let mut chance = Chance(seed);
+    let mut chance = Chance(Random::new(seed));
     let mut input = corpus[chance.below(corpus.len())].clone();
     for _ in 0..=chance.below(6) {
         let at = chance.below(input.len() + 1);
         match chance.below(7) {
             0 if at < input.len() => input[at] ^= 1 << chance.below(8),
-            1 if at < input.len() => input[at] = chance.next().to_le_bytes()[0],
+            1 if at < input.len() => input[at] = chance.0.bits().to_le_bytes()[0],
             2 => drop(input.drain(chance.range(input.len()))),
             3 => {
                 let again = input[chance.range(input.len())].to_vec();

@@ -1,11 +1,13 @@
 //! Streams made from a seed: good and bad events, cut, smuggled into, cut short, met by failing upstreams. It judges none.
 
+use testbed::random::Random;
+
 use crate::exchange::{Exchange, Failure, Step};
 use crate::headers::Raw;
 
-/// SplitMix64. The same seed gives the same streams.
+/// The same seed gives the same streams.
 #[derive(Debug, Clone)]
-pub struct Generator(u64);
+pub struct Generator(Random);
 
 /// One stream.
 #[derive(Debug)]
@@ -37,14 +39,11 @@ impl Stream {
 impl Generator {
     /// From a seed.
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Random::new(seed))
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.bits()
     }
 
     /// A number below `bound`, which is positive.

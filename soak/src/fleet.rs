@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::random::Random;
+use testbed::random::Random;
 
 /// The source that anyone can post to, and its path.
 pub const OPEN: (&str, &str) = ("acme", "/provider_events");

@@ -9,7 +9,6 @@ pub mod edge;
 pub mod fleet;
 pub mod outbox;
 pub mod plan;
-pub mod random;
 pub mod recorder;
 pub mod report;
 pub mod run;

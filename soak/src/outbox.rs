@@ -141,8 +141,8 @@ impl Outbox {
 mod tests {
     use super::*;
     use crate::backoff::A_DAY;
-    use crate::random::Random;
     use proptest::prelude::*;
+    use testbed::random::Random;
 
     const MINUTE: Duration = Duration::from_secs(60);
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::random::Random;
+use testbed::random::Random;
 
 /// What upstream does with a request instead of taking it and saying so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,8 +9,8 @@ use testbed::upstream::{Answer, Received};
 
 use crate::fleet::{FORGED, Fleet, sequence};
 use crate::plan::Mood;
-use crate::random::Random;
 use crate::trap::TRAPPING_HEADERS;
+use testbed::random::Random;
 
 /// Longer than anything in front of upstream waits. Until then a connection that nobody wants any more is kept.
 const NEVER: Duration = Duration::from_secs(6);

@@ -16,10 +16,10 @@ use crate::clock::Clock;
 use crate::edge::SECRET;
 use crate::fleet::{Event, Fleet};
 use crate::outbox::{Attempt, Outbox};
-use crate::random::Random;
 use crate::recorder::{Recorder, Seen};
 use crate::trap::TRAPPING_HEADERS;
 use system_tests::BoxError;
+use testbed::random::Random;
 
 /// How long an answer may take, in real time: longer than the gateway's own time for a delivery.
 const PATIENCE: Duration = Duration::from_secs(8);

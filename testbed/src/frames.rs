@@ -3,7 +3,7 @@
 use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::PATIENCE;
+use crate::http1::connect;
 
 /// Frame types (RFC 9113, section 6).
 pub const DATA: u8 = 0;
@@ -67,11 +67,7 @@ impl Connection {
     /// # Errors
     /// When the peer does not accept.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        let mut connection = Self { reader: BufReader::new(stream) };
+        let mut connection = Self { reader: connect(address)? };
         connection.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")?;
         connection.send(SETTINGS, 0, 0, &[])?;
         Ok(connection)

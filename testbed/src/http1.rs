@@ -13,17 +13,22 @@ pub struct Connection {
     reader: BufReader<TcpStream>,
 }
 
+/// A connection that waits [`PATIENCE`] for each read and write.
+pub(crate) fn connect(address: SocketAddr) -> io::Result<BufReader<TcpStream>> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(BufReader::new(stream))
+}
+
 impl Connection {
     /// Connects.
     ///
     /// # Errors
     /// When the peer does not accept.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { reader: BufReader::new(stream) })
+        connect(address).map(|reader| Self { reader })
     }
 
     /// Waits this long for each piece of an answer, instead of [`PATIENCE`].

@@ -16,6 +16,7 @@ pub mod message;
 pub mod paths;
 pub mod postgres;
 pub mod process;
+pub mod random;
 pub mod service;
 pub mod upstream;
 

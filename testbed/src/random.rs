@@ -1,4 +1,4 @@
-//! Chance from a seed: the same seed gives the same run's plan and events. It is not for secrets.
+//! Chance from a seed: the same seed gives the same run. It is not for secrets.
 
 /// SplitMix64.
 #[derive(Debug, Clone)]
