@@ -12,8 +12,8 @@ mod reader;
 mod secret;
 mod verify;
 
-pub(crate) use delivery::Deliveries;
 pub use delivery::RETRY_ON;
+pub(crate) use delivery::{Deliveries, Delivery};
 pub use directory::{CacheSettings, DirectorySettings};
 pub use error::{ConfigError, ConfigFault};
 pub use memory::MemorySettings;

@@ -179,7 +179,8 @@ impl Edge {
         let index = arrival.index;
         let source = self.source(index)?;
         require_registered(source, event)?;
-        let mut sent = Box::new(Sent::new(config.delivery.of(event.event_type()).retry_after));
+        let delivery = config.delivery.of(event.event_type());
+        let mut sent = Box::new(Sent::new(delivery.retry_after));
         if let Some(memory) = self.memory.as_ref().filter(|_| config.memory.duplicates.is_some()) {
             sent.fingerprint = memory.fingerprint(&arrival.id(), arrival.content_id());
             if sent.fingerprint.as_ref().is_some_and(|it| it.is_copy(places, now_s)) {
@@ -218,8 +219,7 @@ impl Edge {
             let subject = Subject::new(index, subject.ids());
             return Ok(Verdict::Ask(Question { subject, headers, sent, replayed: arrival.replayed }));
         }
-        let router = &config.delivery.of(event.event_type()).router_headers;
-        Ok(Verdict::Forward(headers.complete(config, source, router, sent)))
+        Ok(Verdict::Forward(headers.complete(config, source, delivery, sent)))
     }
 
     fn complete(&self, question: Question, resolution: &Resolution) -> Result<ForwardHeaders<'_>, Refusal> {
@@ -245,11 +245,16 @@ impl Edge {
                 Err(Refusal::new(Cause::DirectoryUnavailable, detail).retry_after(sent.retry_after))
             }
         };
-        if let Err(refusal) = assigned {
-            return self.set_aside_with(source, headers, replayed, refusal);
+        match assigned {
+            Ok(()) => {
+                let delivery = self.config.delivery.of(headers.event_type());
+                Ok(headers.complete(&self.config, source, delivery, sent))
+            }
+            Err(refusal) if self.quarantines(refusal.cause(), replayed) => {
+                Ok(self.to_quarantine(source, headers, refusal))
+            }
+            Err(refusal) => Err(refusal),
         }
-        let router = &self.config.delivery.of(headers.event_type()).router_headers;
-        Ok(headers.complete(&self.config, source, router, sent))
     }
 
     /// Sends to the quarantine sink what is refused, if the configuration says so of its cause.
@@ -259,7 +264,7 @@ impl Edge {
         event: Option<&ValidEvent<'_>>,
         refusal: Refusal,
     ) -> Result<Verdict<'_>, Refusal> {
-        if !self.quarantines(refusal.cause()) {
+        if !self.quarantines(refusal.cause(), arrival.replayed) {
             return Err(refusal);
         }
         let id = arrival.id();
@@ -268,36 +273,34 @@ impl Edge {
             None => EventHeaders::identified(&id),
         };
         let source = self.source(arrival.index)?;
-        self.set_aside_with(source, headers, arrival.replayed, refusal).map(Verdict::Forward)
+        Ok(Verdict::Forward(self.to_quarantine(source, headers, refusal)))
     }
 
-    fn set_aside_with<'e>(
+    fn to_quarantine<'e>(
         &'e self,
         source: &'e Source,
         mut headers: EventHeaders,
-        replayed: bool,
         refusal: Refusal,
-    ) -> Result<ForwardHeaders<'e>, Refusal> {
-        if replayed || !self.quarantines(refusal.cause()) {
-            return Err(refusal);
-        }
+    ) -> ForwardHeaders<'e> {
         let delivery = self.config.delivery.others();
         headers.set_aside(refusal.cause());
         let sent = Sent { set_aside: Some(refusal), ..Sent::new(delivery.retry_after) };
-        Ok(headers.complete(&self.config, source, &delivery.router_headers, Box::new(sent)))
+        headers.complete(&self.config, source, delivery, Box::new(sent))
     }
 
+    /// Whether what is refused for this cause goes to the quarantine sink. A replayed event comes from there.
     #[allow(clippy::wildcard_enum_match_arm, reason = "the list of causes that can be quarantined is closed")]
-    fn quarantines(&self, cause: Cause) -> bool {
-        match cause {
-            Cause::JsonMalformed
-            | Cause::EventInvalid
-            | Cause::EventTypeRefused
-            | Cause::SubjectMissing
-            | Cause::AccountConflict => self.config.on_invalid == OnInvalid::Quarantine,
-            Cause::AccountUnknown => self.config.on_unassigned == OnUnassigned::Quarantine,
-            _ => false,
-        }
+    fn quarantines(&self, cause: Cause, replayed: bool) -> bool {
+        !replayed
+            && match cause {
+                Cause::JsonMalformed
+                | Cause::EventInvalid
+                | Cause::EventTypeRefused
+                | Cause::SubjectMissing
+                | Cause::AccountConflict => self.config.on_invalid == OnInvalid::Quarantine,
+                Cause::AccountUnknown => self.config.on_unassigned == OnUnassigned::Quarantine,
+                _ => false,
+            }
     }
 
     /// Whether an assigned event with these ids shows a directory something. What a stranger can send does not.

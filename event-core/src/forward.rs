@@ -1,7 +1,7 @@
 //! The headers that a forwarded event gets. The body is not touched, and nothing here refuses an event.
 
 use crate::accounts::Account;
-use crate::config::{Config, Source};
+use crate::config::{Config, Delivery, Source};
 use crate::headers::{self, encode_into};
 use crate::response::Sent;
 use crate::subject::IdKind;
@@ -139,14 +139,14 @@ impl EventHeaders {
         self,
         config: &'e Config,
         source: &'e Source,
-        router: &'e [(&'static str, Box<str>)],
+        delivery: &'e Delivery,
         sent: Box<Sent>,
     ) -> ForwardHeaders<'e> {
         ForwardHeaders {
             own: self,
             // The names of sources and environments are plain ASCII by their own rules.
             fixed: [(headers::EVENT_SOURCE, &source.name), (headers::EVENT_ENVIRONMENT, &config.environment)],
-            router,
+            router: &delivery.router_headers,
             sent,
         }
     }

@@ -111,6 +111,12 @@ impl Refusal {
         self.status
     }
 
+    /// What was wrong, for people.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// What is wrong with the shape, for `event_invalid`.
     #[must_use]
     pub fn errors(&self) -> &[ShapeError] {

@@ -76,7 +76,7 @@ pub(crate) fn remember(sent: Sent) {
     }
     let mut latest = sent.into_latest();
     for _ in 0..TRIES {
-        latest = latest.filter(|latest| !remember_latest(latest)).map(|latest| latest.again(&Accepted));
+        latest = latest.filter(|latest| !remember_latest(latest)).map(|latest| latest.look(&Accepted));
     }
 }
 

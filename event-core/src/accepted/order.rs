@@ -25,7 +25,8 @@ impl Latest {
     }
 
     /// Compares it with what stands in its place.
-    pub(crate) fn look(self, places: &dyn Places) -> Self {
+    #[must_use]
+    pub fn look(self, places: &dyn Places) -> Self {
         let entry = places.read(self.place);
         let newest = entry.as_ref().and_then(|entry| self.read(entry));
         let late = newest.is_some_and(|newest| self.timestamp < newest);
@@ -44,19 +45,13 @@ impl Latest {
     }
 
     /// What to write there once upstream has accepted the event, and which version it may replace: `None` is "there was nothing".
-    /// Nothing is written for a late event. If the version has changed by then, [`Latest::again`] says how to go on.
+    /// Nothing is written for a late event. If the version has changed by then, one has to [`look`](Latest::look) again.
     #[must_use]
     pub fn entry(&self) -> Option<([u8; ENTRY_BYTES], Option<u32>)> {
         let mut entry = [0; ENTRY_BYTES];
         let parts = self.sum.to_le_bytes().into_iter().chain(self.timestamp.to_bytes());
         entry.iter_mut().zip(parts).for_each(|(place, byte)| *place = byte);
         (!self.late).then_some((entry, self.version))
-    }
-
-    /// The same with what stands in the place now.
-    #[must_use]
-    pub fn again(self, places: &dyn Places) -> Self {
-        self.look(places)
     }
 
     fn read(&self, entry: &Entry) -> Option<Timestamp> {

@@ -41,7 +41,7 @@ impl World {
             {
                 break;
             }
-            latest = Some(it.again(self));
+            latest = Some(it.look(self));
         }
     }
 
