@@ -16,8 +16,7 @@ use crate::clock;
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::quarantine::{Entry, QuarantineSide, Shown};
 use crate::service::{App, Shared};
-use crate::store::{Claim, Page, QuarantineFilter, QuarantineState, Quarantining};
-use headers::EventHeaders;
+use crate::store::{Claim, NewQuarantined, Page, QuarantineFilter, QuarantineState, Quarantining};
 
 /// Bytes of the largest event that is taken.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -117,9 +116,10 @@ fn cause(cause: Option<String>) -> Result<Option<String>, Problem> {
 )]
 pub(super) async fn take(State(app): State<App>, request: Request) -> Result<StatusCode, Problem> {
     let side = side(&app)?;
-    let headers = EventHeaders::read(request.headers())?;
+    let headers = request.headers().clone();
+    let event = headers::read(&headers)?;
     let body = extract::body(request, MAX_BODY_BYTES).await?;
-    let event = headers.event(&body);
+    let event = NewQuarantined { body: &body, ..event };
     let outcome = app.store.quarantine(&event, side.limits, clock::now_ms()).await?;
     side.metrics.taken(outcome, event.cause);
     match outcome {

@@ -18,85 +18,49 @@ const PATH_BYTES: usize = 8192;
 /// Three times the longest id, and a source in front of it.
 const OPTIONAL_BYTES: usize = 4096;
 
-/// What the headers say of an event.
-#[derive(Debug)]
-pub(super) struct EventHeaders {
-    environment: String,
-    source: String,
-    event_id: String,
-    cause: String,
-    path: String,
-    content_type: String,
-    event_type: Option<String>,
-    event_timestamp: Option<String>,
-    device_id: Option<String>,
-    bridge_id: Option<String>,
-    access_code_id: Option<String>,
-    partition_key: Option<String>,
-}
-
-impl EventHeaders {
-    pub(super) fn read(headers: &HeaderMap) -> Result<Self, Problem> {
-        if headers.get_all(CONTENT_ENCODING).iter().any(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity"))
-        {
-            return Err(Problem::new(Kind::HeaderInvalid, "the body must not be encoded"));
-        }
-        let visible = |name, most| one(headers, name, |text| text.len() <= most && is_visible(text));
-        let optional = |name| visible(name, OPTIONAL_BYTES);
-        Ok(Self {
-            environment: required("x-event-environment", visible("x-event-environment", ENVIRONMENT_BYTES))?,
-            source: required("x-event-source", one(headers, "x-event-source", is_source))?,
-            event_id: required("x-event-id", one(headers, "x-event-id", is_event_id))?,
-            cause: required("x-event-cause", one(headers, "x-event-cause", is_cause))?,
-            path: required("x-envoy-original-path", one(headers, "x-envoy-original-path", is_path))?,
-            content_type: required("content-type", one(headers, CONTENT_TYPE.as_str(), is_media_type))?,
-            event_type: optional("x-event-type")?,
-            event_timestamp: optional("x-event-timestamp")?,
-            device_id: optional("x-device-id")?,
-            bridge_id: optional("x-bridge-id")?,
-            access_code_id: optional("x-access-code-id")?,
-            partition_key: optional("x-event-partition-key")?,
-        })
+/// What the headers say of an event whose body is still to come.
+pub(super) fn read(headers: &HeaderMap) -> Result<NewQuarantined<'_>, Problem> {
+    if headers.get_all(CONTENT_ENCODING).iter().any(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Problem::new(Kind::HeaderInvalid, "the body must not be encoded"));
     }
-
-    pub(super) fn event<'a>(&'a self, body: &'a [u8]) -> NewQuarantined<'a> {
-        NewQuarantined {
-            environment: &self.environment,
-            source: &self.source,
-            event_id: &self.event_id,
-            cause: &self.cause,
-            path: &self.path,
-            content_type: &self.content_type,
-            event_type: self.event_type.as_deref(),
-            event_timestamp: self.event_timestamp.as_deref(),
-            device_id: self.device_id.as_deref(),
-            bridge_id: self.bridge_id.as_deref(),
-            access_code_id: self.access_code_id.as_deref(),
-            partition_key: self.partition_key.as_deref(),
-            body,
-        }
-    }
+    let visible = |name, most| one(headers, name, |text| text.len() <= most && is_visible(text));
+    let optional = |name| visible(name, OPTIONAL_BYTES);
+    Ok(NewQuarantined {
+        environment: required("x-event-environment", visible("x-event-environment", ENVIRONMENT_BYTES))?,
+        source: required("x-event-source", one(headers, "x-event-source", is_source))?,
+        event_id: required("x-event-id", one(headers, "x-event-id", is_event_id))?,
+        cause: required("x-event-cause", one(headers, "x-event-cause", is_cause))?,
+        path: required("x-envoy-original-path", one(headers, "x-envoy-original-path", is_path))?,
+        content_type: required("content-type", one(headers, CONTENT_TYPE.as_str(), is_media_type))?,
+        event_type: optional("x-event-type")?,
+        event_timestamp: optional("x-event-timestamp")?,
+        device_id: optional("x-device-id")?,
+        bridge_id: optional("x-bridge-id")?,
+        access_code_id: optional("x-access-code-id")?,
+        partition_key: optional("x-event-partition-key")?,
+        body: &[],
+    })
 }
 
 /// A header that stands there once, or not at all.
-fn one(
-    headers: &HeaderMap,
+fn one<'h>(
+    headers: &'h HeaderMap,
     name: &'static str,
     is_good: impl Fn(&str) -> bool,
-) -> Result<Option<String>, Problem> {
+) -> Result<Option<&'h str>, Problem> {
     let mut values = headers.get_all(HeaderName::from_static(name)).iter();
     let value = match (values.next(), values.next()) {
         (None, _) => return Ok(None),
         (Some(value), None) => value.to_str().ok().filter(|text| is_good(text)),
         (Some(_), Some(_)) => None,
     };
-    value.map(|text| Some(text.to_owned())).ok_or_else(|| {
+    value.map(Some).ok_or_else(|| {
         let detail = format!("the header `{name}` is repeated, too long, or not of its form");
         Problem::new(Kind::HeaderInvalid, detail)
     })
 }
 
-fn required(name: &'static str, value: Result<Option<String>, Problem>) -> Result<String, Problem> {
+fn required<'h>(name: &'static str, value: Result<Option<&'h str>, Problem>) -> Result<&'h str, Problem> {
     let missing = || Problem::new(Kind::HeaderInvalid, format!("the header `{name}` has to be there"));
     value?.ok_or_else(missing)
 }
