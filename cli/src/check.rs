@@ -1,13 +1,14 @@
 //! `bellhop check`: what the filter would do with events, without a gateway. It judges nothing itself, sends nothing and asks
 //! no directory.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write, stdin, stdout};
+use std::io::{BufRead, Read, Write, stdout};
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use event_core::{Edge, Refusal, Verdict};
 use serde_json::{Value, json};
+
+use crate::input;
 
 /// The largest body that any configuration allows, in bytes. What is longer is not read to its end.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
@@ -49,14 +50,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let mut out = stdout().lock();
     let mut all_forwarded = true;
     for file in &inputs {
-        let name = file.display().to_string();
-        let is_stdin = file.as_os_str() == "-";
-        let mut reader: Box<dyn BufRead> = if is_stdin {
-            Box::new(BufReader::new(stdin()))
-        } else {
-            Box::new(BufReader::new(File::open(file).with_context(|| format!("cannot read {name}"))?))
-        };
-        let shown = if is_stdin { "standard input".to_owned() } else { name };
+        let mut reader = input::open(file)?;
+        let shown =
+            if input::is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() };
         if arguments.lines || file.extension().is_some_and(|it| it == "jsonl") {
             let mut number = 0;
             while let Some(line) = read_line(&mut reader).with_context(|| format!("cannot read {shown}"))? {
@@ -174,9 +170,8 @@ fn print(out: &mut impl Write, place: &str, verdict: &Verdict<'_>) -> std::io::R
         }
         Verdict::Ask(_) => writeln!(out, "{place}: the account directory would be asked whose it is"),
         Verdict::Refuse(refusal) => {
-            let answer = told_of(refusal);
-            let detail = answer["answer"]["detail"].as_str().unwrap_or_default();
-            writeln!(out, "{place}: {} ({}): {detail}", refusal.cause().name(), refusal.status())?;
+            let (cause, status) = (refusal.cause().name(), refusal.status());
+            writeln!(out, "{place}: {cause} ({status}): {}", refusal.detail())?;
             for error in refusal.errors() {
                 writeln!(out, "  {} {}", error.pointer, error.fault)?;
             }

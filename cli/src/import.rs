@@ -1,13 +1,12 @@
 //! `bellhop import`. What a line may say is the directory's.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, stdin};
 use std::path::PathBuf;
 
 use anyhow::Context;
 use directory::{Store, clock};
 
 use crate::configuration::Configuration;
+use crate::input;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -20,11 +19,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = arguments.configuration.read()?;
     let name = arguments.file.display();
-    let reader: Box<dyn BufRead + Send> = if arguments.file.as_os_str() == "-" {
-        Box::new(BufReader::new(stdin()))
-    } else {
-        Box::new(BufReader::new(File::open(&arguments.file).with_context(|| format!("cannot read {name}"))?))
-    };
+    let reader = input::open(&arguments.file)?;
     let store = Store::open(config.database.expose(), config.store_limits()).await?;
     let imported = store.import(reader, clock::now_ms()).await.with_context(|| name.to_string())?;
     store.close().await;

@@ -6,6 +6,7 @@ mod configuration;
 mod connect;
 mod export;
 mod import;
+mod input;
 mod quarantine;
 mod register;
 mod serve;
