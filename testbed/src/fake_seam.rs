@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 
 use crate::http1::Connection;
 use crate::message::Request;
-use crate::paths;
 use crate::service::Service;
+use crate::{npm, paths};
 
 /// The package and the version that everything here is tried on.
 pub const PACKAGE: &str = "@seamapi/fake-seam-connect@1.86.0";
@@ -46,18 +46,13 @@ pub struct FakeSeam {
     control: SocketAddr,
 }
 
-/// Where npm puts the packages that tests need: `node_modules` is below.
-pub fn npm_folder() -> PathBuf {
-    paths::target().join("tools/npm")
-}
-
 /// Whether the package is in the build folder.
 pub fn is_installed() -> bool {
     package().join("dist/index.js").is_file()
 }
 
 fn package() -> PathBuf {
-    npm_folder().join("node_modules/@seamapi/fake-seam-connect")
+    npm::folder().join("node_modules/@seamapi/fake-seam-connect")
 }
 
 impl FakeSeam {

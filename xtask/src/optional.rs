@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::bail;
-use testbed::{fake_seam, paths};
+use testbed::{fake_seam, npm, paths};
 
 use crate::run;
 use crate::setup::{self, announce};
@@ -49,6 +49,15 @@ const FAKE_SEAM: &[Tool] = &[
         probe: &["node", "--eval", "require.resolve('@seamapi/fake-seam-connect')"],
         source: Source::Npm(fake_seam::PACKAGE),
     },
+];
+
+/// What shows pages and looks at them.
+const CHROMIUM: &[Tool] = &[
+    Tool { probe: &["chromium", "--version"], source: Source::Apt("chromium") },
+    Tool { probe: &["chromedriver", "--version"], source: Source::Apt("chromium-driver") },
+    Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
+    Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
+    Tool { probe: &["node", "--eval", "require.resolve('axe-core')"], source: Source::Npm(npm::AXE_CORE) },
 ];
 
 /// Every part, in the order in which they run.
@@ -100,6 +109,12 @@ pub(crate) const PARTS: &[Part] = &[
             source: Source::Apt("postgresql"),
         }],
         run: &["cargo", "test", "--package", "directory", "--test", "postgres"],
+        files: None,
+    },
+    Part {
+        name: "pages in Chromium",
+        tools: CHROMIUM,
+        run: &["cargo", "test", "--package", "testbed", "--features", "testbed/browser", "--test", "browser"],
         files: None,
     },
     // Whoever signs with the libraries that senders use must get in.
@@ -189,7 +204,7 @@ fn command(words: &[&str]) -> Command {
     let (name, arguments) = words.split_first().unwrap_or((&"true", &[]));
     let mut command = run::program(name);
     command.args(arguments).env("PYTHONPATH", python_path());
-    command.env("NODE_PATH", fake_seam::npm_folder().join("node_modules"));
+    command.env("NODE_PATH", npm::folder().join("node_modules"));
     command
 }
 

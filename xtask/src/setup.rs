@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
-use testbed::{envoy, fake_seam, paths};
+use testbed::{envoy, npm, paths};
 
 use crate::run;
 
@@ -76,7 +76,7 @@ pub(crate) fn bellhop() -> anyhow::Result<PathBuf> {
 pub(crate) fn npm(package: &str) -> anyhow::Result<()> {
     let mut npm = run::program("npm");
     npm.args(["install", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error"]);
-    run::checked(npm.arg("--prefix").arg(fake_seam::npm_folder()).arg(package))
+    run::checked(npm.arg("--prefix").arg(npm::folder()).arg(package))
 }
 
 /// Finds or fetches Envoy.
