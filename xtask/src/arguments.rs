@@ -11,10 +11,12 @@ use testbed::bootstrap::{ADMIN_PORT, DIRECTORY_PORT, LISTENER_PORT, UPSTREAM_POR
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
-cargo xtask up [--port N] [--admin-port N] [--upstream-port N]
+cargo xtask up [--port N] [--admin-port N] [--upstream-port N] [--plugin-config FILE]
     Sets everything up, starts Envoy with envoy.yaml and an upstream that prints what it receives.
-cargo xtask up --with-directory [--directory-port N] [the same ports]
+    --plugin-config FILE  the filter's configuration, instead of the one in envoy.yaml
+cargo xtask up --with-directory [--directory-port N] [--directory-folder DIR] [the same options]
     Also starts the account directory with an embedded database, and a fake of the Seam API if node and npm are there.
+    --directory-folder DIR  where its configuration and database are kept (default target/up)
 cargo xtask up --send-examples
     Without a directory, on free ports: posts good and bad events, shows what became of each, and ends.
 cargo xtask test [--all] [--install]
@@ -39,19 +41,33 @@ cargo xtask soak [--minutes N] [--seed S] [--report FILE]
     --minutes N how long (default 10); what is left is delivered after that
     --seed S    another schedule than the one of seed 1
     --report FILE  where the figures are written as JSON (default target/soak.json)
+cargo xtask guides [PAGE…]
+    Runs every command of the documentation, or of these pages, on free ports, and compares what is printed with what is shown.
 ";
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help,
-    Up(Ports),
+    Up(UpOptions),
     SendExamples,
     Test(TestOptions),
     Bench(BenchOptions),
     Soak(SoakOptions),
     Fuzz(FuzzOptions),
     Deny,
+    /// The pages; none are all.
+    Guides(Vec<PathBuf>),
+}
+
+/// The options of `up`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UpOptions {
+    pub(crate) ports: Ports,
+    /// Of the filter. `None`: the configuration in `envoy.yaml`.
+    pub(crate) plugin_configuration: Option<PathBuf>,
+    /// Of the account directory. `None`: in the build folder.
+    pub(crate) directory_folder: Option<PathBuf>,
 }
 
 /// The ports of `up`.
@@ -121,6 +137,7 @@ fn parse_from(mut parser: Parser) -> anyhow::Result<Command> {
             Some(argument) => Err(argument.unexpected().into()),
         },
         "soak" => parse_soak(parser),
+        "guides" => parse_guides(parser),
         "help" => Ok(Command::Help),
         other => bail!("no such command: `{other}`; `cargo xtask --help` lists them"),
     }
@@ -130,6 +147,8 @@ fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
     let mut ports =
         Ports { listener: LISTENER_PORT, admin: ADMIN_PORT, upstream: UPSTREAM_PORT, directory: None };
     let mut directory_port = None;
+    let mut plugin_configuration = None;
+    let mut directory_folder = None;
     let mut with_directory = false;
     let mut send_examples = false;
     let mut moved = false;
@@ -142,6 +161,14 @@ fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
             }
             Arg::Long("with-directory") => {
                 with_directory = true;
+                continue;
+            }
+            Arg::Long("plugin-config") => {
+                plugin_configuration = Some(parser.value()?.into());
+                continue;
+            }
+            Arg::Long("directory-folder") => {
+                directory_folder = Some(parser.value()?.into());
                 continue;
             }
             Arg::Long("directory-port") => directory_port.insert(DIRECTORY_PORT),
@@ -158,12 +185,15 @@ fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
         (false, Some(_)) => bail!("`--directory-port` goes with `--with-directory`"),
         (false, None) => {}
     }
-    match (send_examples, moved || with_directory) {
+    if directory_folder.is_some() && !with_directory {
+        bail!("`--directory-folder` goes with `--with-directory`");
+    }
+    match (send_examples, moved || with_directory || plugin_configuration.is_some()) {
         (true, true) => {
-            bail!("`--send-examples` takes free ports and no directory: leave the other options out")
+            bail!("`--send-examples` has its own ports and configuration: leave the other options out")
         }
         (true, false) => Ok(Command::SendExamples),
-        (false, _) => Ok(Command::Up(ports)),
+        (false, _) => Ok(Command::Up(UpOptions { ports, plugin_configuration, directory_folder })),
     }
 }
 
@@ -229,6 +259,18 @@ fn parse_fuzz(mut parser: Parser) -> anyhow::Result<Command> {
     Ok(Command::Fuzz(options))
 }
 
+fn parse_guides(mut parser: Parser) -> anyhow::Result<Command> {
+    let mut pages = Vec::new();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Value(page) => pages.push(page.into()),
+            other @ (Arg::Short(_) | Arg::Long(_)) => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Command::Guides(pages))
+}
+
 /// The value of the option just read.
 fn parse_number<N>(parser: &mut Parser, range: RangeInclusive<N>) -> anyhow::Result<N>
 where
@@ -258,17 +300,28 @@ mod tests {
 
     #[test]
     fn options_are_read() {
+        let up = |ports| UpOptions { ports, plugin_configuration: None, directory_folder: None };
         let ports = Ports { listener: 1, admin: ADMIN_PORT, upstream: 2, directory: None };
-        assert_eq!(parse(&["up", "--port", "1", "--upstream-port=2"]).unwrap(), Command::Up(ports));
+        assert_eq!(parse(&["up", "--port", "1", "--upstream-port=2"]).unwrap(), Command::Up(up(ports)));
         let ports = |directory| Ports {
             listener: LISTENER_PORT,
             admin: ADMIN_PORT,
             upstream: UPSTREAM_PORT,
             directory: Some(directory),
         };
-        assert_eq!(parse(&["up", "--with-directory"]).unwrap(), Command::Up(ports(DIRECTORY_PORT)));
+        assert_eq!(parse(&["up", "--with-directory"]).unwrap(), Command::Up(up(ports(DIRECTORY_PORT))));
         let moved = parse(&["up", "--directory-port=3", "--with-directory"]);
-        assert_eq!(moved.unwrap(), Command::Up(ports(3)));
+        assert_eq!(moved.unwrap(), Command::Up(up(ports(3))));
+        let elsewhere =
+            parse(&["up", "--with-directory", "--plugin-config=a.json", "--directory-folder", "b"]);
+        let files = UpOptions {
+            plugin_configuration: Some("a.json".into()),
+            directory_folder: Some("b".into()),
+            ..up(ports(DIRECTORY_PORT))
+        };
+        assert_eq!(elsewhere.unwrap(), Command::Up(files));
+        let pages = vec!["README.md".into()];
+        assert_eq!(parse(&["guides", "README.md"]).unwrap(), Command::Guides(pages));
         assert_eq!(parse(&["up", "--send-examples"]).unwrap(), Command::SendExamples);
         let options = TestOptions { all: true, install: true };
         assert_eq!(parse(&["test", "--install", "--all"]).unwrap(), Command::Test(options));
@@ -300,6 +353,9 @@ mod tests {
             &["up", "--send-examples", "--port", "1"],
             &["up", "--send-examples", "--with-directory"],
             &["up", "--directory-port", "1"],
+            &["up", "--directory-folder", "a"],
+            &["up", "--send-examples", "--plugin-config", "a.json"],
+            &["guides", "--fast"],
             &["test", "--install"],
             &["bench", "--rounds", "0"],
             &["deny", "now"],

@@ -5,6 +5,7 @@ mod bench;
 mod deny;
 mod examples;
 mod fuzz;
+mod guides;
 mod optional;
 mod run;
 mod setup;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Ok(Command::Bench(options)) => bench::run(options),
         Ok(Command::Fuzz(options)) => fuzz::run(&options),
         Ok(Command::Deny) => deny::run(),
+        Ok(Command::Guides(pages)) => guides::run(&pages),
         Ok(Command::Soak(options)) => soak::run(&options),
         Err(error) => Err(error),
     };

@@ -6,17 +6,19 @@ mod send;
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use testbed::bootstrap::{ADMIN_PORT, Bootstrap, LISTENER_PORT, UPSTREAM_PORT};
 use testbed::gateway::{Gateway, Launch};
 use testbed::upstream::{Answer, Upstream};
 
-use crate::arguments::Ports;
+use crate::arguments::{Ports, UpOptions};
 use crate::examples;
 use crate::setup::{self, from_repository};
 
@@ -35,7 +37,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Runs until it is told to stop. Whether it was told.
-pub(crate) fn run(ports: &Ports) -> anyhow::Result<bool> {
+pub(crate) fn run(options: &UpOptions) -> anyhow::Result<bool> {
+    let ports = &options.ports;
     // Before anything long, so that nobody waits for a build to be told.
     require_free("Envoy's listener", ports.listener, "--port")?;
     require_free("Envoy's admin page", ports.admin, "--admin-port")?;
@@ -51,6 +54,10 @@ pub(crate) fn run(ports: &Ports) -> anyhow::Result<bool> {
         .port(LISTENER_PORT, ports.listener)?
         .port(ADMIN_PORT, ports.admin)?
         .port(UPSTREAM_PORT, ports.upstream)?;
+    let own = options.plugin_configuration.as_deref().map(configuration).transpose()?;
+    if let Some(own) = &own {
+        bootstrap = bootstrap.plugin_configuration(&format!("{own:#}"))?;
+    }
     // From here on a signal ends us in order, not in the middle of a start.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let upstream = Upstream::start_with(ports.upstream, |received| {
@@ -60,11 +67,14 @@ pub(crate) fn run(ports: &Ports) -> anyhow::Result<bool> {
     .with_context(|| format!("the upstream cannot listen on port {}", ports.upstream))?;
     upstream.forget();
     let directory = match (ports.directory, &bellhop) {
-        (Some(port), Some(bellhop)) => Some(directory::start(bellhop, port, ports.listener)?),
+        (Some(port), Some(bellhop)) => {
+            let folder = options.directory_folder.as_deref();
+            Some(directory::start(bellhop, port, ports.listener, folder)?)
+        }
         _ => None,
     };
     if let Some(directory) = &directory {
-        bootstrap = directory.add_to(bootstrap)?;
+        bootstrap = directory.add_to(bootstrap, own.as_ref())?;
     }
     setup::announce("starting Envoy with envoy.yaml");
     let mut gateway = Launch::new(envoy, bootstrap.into_text())
@@ -94,6 +104,13 @@ pub(crate) fn run(ports: &Ports) -> anyhow::Result<bool> {
             Err(RecvTimeoutError::Timeout) => bail!("Envoy has ended:\n{}", gateway.log_tail()),
         }
     }
+}
+
+/// Reads a configuration of the filter. Only the filter knows whether it is a good one.
+fn configuration(file: &Path) -> anyhow::Result<Value> {
+    let name = file.display();
+    let text = std::fs::read(file).with_context(|| format!("{name} cannot be read"))?;
+    serde_json::from_slice(&text).with_context(|| format!("{name} is not JSON"))
 }
 
 fn print_invitation(ports: &Ports, gateway: &Gateway) -> anyhow::Result<()> {

@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
 use testbed::bootstrap::Bootstrap;
 use testbed::fake_seam::{self, FakeSeam};
 use testbed::paths;
@@ -35,9 +36,15 @@ pub(super) struct Directory {
 }
 
 /// Starts it with the database that an earlier run has left, if there is one.
-pub(super) fn start(bellhop: &Path, port: u16, edge_port: u16) -> anyhow::Result<Directory> {
-    let folder = paths::target().join("up");
-    std::fs::create_dir_all(&folder).context("the build folder cannot be written")?;
+pub(super) fn start(
+    bellhop: &Path,
+    port: u16,
+    edge_port: u16,
+    folder: Option<&Path>,
+) -> anyhow::Result<Directory> {
+    let folder = folder.map_or_else(|| paths::target().join("up"), Path::to_owned);
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     let seam = seam();
     let configuration = folder.join("directory.toml");
     let accounts = folder.join("accounts.jsonl");
@@ -100,22 +107,30 @@ fn configuration_text(listen: SocketAddr, edge_port: u16, folder: &Path, seam: O
 }
 
 impl Directory {
-    /// The gateway's configuration with the filter asking this directory, and setting aside what can never be forwarded.
-    pub(super) fn add_to(&self, bootstrap: Bootstrap) -> anyhow::Result<Bootstrap> {
+    /// The gateway's configuration with the filter asking this directory, and setting aside what can never be forwarded: in the
+    /// configuration of `envoy.yaml`, or in this one where it does not say otherwise.
+    pub(super) fn add_to(&self, bootstrap: Bootstrap, own: Option<&Value>) -> anyhow::Result<Bootstrap> {
         const BEFORE: &str = "\"on_unassigned\": \"defer\",";
-        let directory = format!(
-            "\"directory\": {{ \"cluster\": \"directory\", \"timeout_ms\": 1000, \"token\": {{ \"env\": \"{TOKEN_VARIABLE}\" }} }}, \
-             \"on_invalid\": \"quarantine\", \"replay\": {{ \"secrets\": [{{ \"env\": \"{TOKEN_VARIABLE}\" }}] }},"
-        );
-        let bootstrap = bootstrap
-            .with_directory(self.address.port())?
-            .with_quarantine()?
-            .replace_once(
-                "# environment_variables: { host_env_keys: [ACME_SECRET, DIRECTORY_TOKEN] }",
-                &format!("environment_variables: {{ host_env_keys: [{TOKEN_VARIABLE}] }}"),
-            )?
-            .replace_once(BEFORE, &format!("{directory} {BEFORE}"))?;
-        Ok(bootstrap)
+        let token = json!({ "env": TOKEN_VARIABLE });
+        let added = json!({
+            "directory": { "cluster": "directory", "timeout_ms": 1000, "token": token },
+            "on_invalid": "quarantine",
+            "replay": { "secrets": [token] },
+        });
+        let bootstrap = bootstrap.with_directory(self.address.port())?.with_quarantine()?.replace_once(
+            "# environment_variables: { host_env_keys: [ACME_SECRET, DIRECTORY_TOKEN] }",
+            &format!("environment_variables: {{ host_env_keys: [{TOKEN_VARIABLE}] }}"),
+        )?;
+        let Some(own) = own else {
+            let text = added.to_string();
+            let members = text.strip_prefix('{').and_then(|it| it.strip_suffix('}')).unwrap_or_default();
+            return Ok(bootstrap.replace_once(BEFORE, &format!("{members}, {BEFORE}"))?);
+        };
+        let (Value::Object(mut members), Value::Object(own)) = (added, own.clone()) else {
+            bail!("the filter's configuration is no JSON object");
+        };
+        members.extend(own);
+        Ok(bootstrap.plugin_configuration(&format!("{:#}", Value::Object(members)))?)
     }
 
     /// What one can do with it.
