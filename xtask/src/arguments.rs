@@ -11,9 +11,10 @@ use testbed::bootstrap::{ADMIN_PORT, DIRECTORY_PORT, LISTENER_PORT, UPSTREAM_POR
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
-cargo xtask up [--port N] [--admin-port N] [--upstream-port N] [--plugin-config FILE]
+cargo xtask up [--port N] [--admin-port N] [--upstream-port N] [--plugin-config FILE] [--own-upstream]
     Sets everything up, starts Envoy with envoy.yaml and an upstream that prints what it receives.
     --plugin-config FILE  the filter's configuration, instead of the one in envoy.yaml
+    --own-upstream  starts no upstream: events go to whatever listens on the upstream's port
 cargo xtask up --with-directory [--directory-port N] [--directory-folder DIR] [the same options]
     Also starts the account directory with an embedded database, and a fake of the Seam API if node and npm are there.
     --directory-folder DIR  where its configuration and database are kept (default target/up)
@@ -66,6 +67,8 @@ pub(crate) struct UpOptions {
     pub(crate) ports: Ports,
     /// Of the filter. `None`: the configuration in `envoy.yaml`.
     pub(crate) plugin_configuration: Option<PathBuf>,
+    /// Whoever listens on the upstream's port is the upstream.
+    pub(crate) own_upstream: bool,
     /// Of the account directory. `None`: in the build folder.
     pub(crate) directory_folder: Option<PathBuf>,
 }
@@ -149,6 +152,7 @@ fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
     let mut directory_port = None;
     let mut plugin_configuration = None;
     let mut directory_folder = None;
+    let mut own_upstream = false;
     let mut with_directory = false;
     let mut send_examples = false;
     let mut moved = false;
@@ -165,6 +169,10 @@ fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
             }
             Arg::Long("plugin-config") => {
                 plugin_configuration = Some(parser.value()?.into());
+                continue;
+            }
+            Arg::Long("own-upstream") => {
+                own_upstream = true;
                 continue;
             }
             Arg::Long("directory-folder") => {
@@ -188,12 +196,16 @@ fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
     if directory_folder.is_some() && !with_directory {
         bail!("`--directory-folder` goes with `--with-directory`");
     }
-    match (send_examples, moved || with_directory || plugin_configuration.is_some()) {
+    match (send_examples, moved || with_directory || own_upstream || plugin_configuration.is_some()) {
         (true, true) => {
-            bail!("`--send-examples` has its own ports and configuration: leave the other options out")
+            bail!(
+                "`--send-examples` has ports, upstream and configuration of its own: leave the other options out"
+            )
         }
         (true, false) => Ok(Command::SendExamples),
-        (false, _) => Ok(Command::Up(UpOptions { ports, plugin_configuration, directory_folder })),
+        (false, _) => {
+            Ok(Command::Up(UpOptions { ports, plugin_configuration, own_upstream, directory_folder }))
+        }
     }
 }
 
@@ -300,7 +312,12 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let up = |ports| UpOptions { ports, plugin_configuration: None, directory_folder: None };
+        let up = |ports| UpOptions {
+            ports,
+            plugin_configuration: None,
+            own_upstream: false,
+            directory_folder: None,
+        };
         let ports = Ports { listener: 1, admin: ADMIN_PORT, upstream: 2, directory: None };
         assert_eq!(parse(&["up", "--port", "1", "--upstream-port=2"]).unwrap(), Command::Up(up(ports)));
         let ports = |directory| Ports {
@@ -312,10 +329,17 @@ mod tests {
         assert_eq!(parse(&["up", "--with-directory"]).unwrap(), Command::Up(up(ports(DIRECTORY_PORT))));
         let moved = parse(&["up", "--directory-port=3", "--with-directory"]);
         assert_eq!(moved.unwrap(), Command::Up(up(ports(3))));
-        let elsewhere =
-            parse(&["up", "--with-directory", "--plugin-config=a.json", "--directory-folder", "b"]);
+        let elsewhere = parse(&[
+            "up",
+            "--with-directory",
+            "--plugin-config=a.json",
+            "--directory-folder",
+            "b",
+            "--own-upstream",
+        ]);
         let files = UpOptions {
             plugin_configuration: Some("a.json".into()),
+            own_upstream: true,
             directory_folder: Some("b".into()),
             ..up(ports(DIRECTORY_PORT))
         };
@@ -355,6 +379,7 @@ mod tests {
             &["up", "--directory-port", "1"],
             &["up", "--directory-folder", "a"],
             &["up", "--send-examples", "--plugin-config", "a.json"],
+            &["up", "--send-examples", "--own-upstream"],
             &["guides", "--fast"],
             &["test", "--install"],
             &["bench", "--rounds", "0"],

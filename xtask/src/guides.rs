@@ -17,14 +17,14 @@ use testbed::{fake_seam, paths, process};
 
 use crate::run::program;
 use crate::setup;
-use notation::{Step, Way};
+use notation::{Commands, Step, Way};
 use places::Places;
 
 /// The pages outside of `docs/` and `deploy/`.
 const PAGES: [&str; 4] = ["README.md", "CONTRIBUTING.md", "directory/README.md", "soak/README.md"];
 
 /// Pages that have no command.
-const WITHOUT_COMMANDS: [&str; 1] = ["CONTRIBUTING.md"];
+const WITHOUT_COMMANDS: [&str; 2] = ["CONTRIBUTING.md", "docs/reference.md"];
 
 /// A page that takes longer hangs. Generous: machines are busy, and a page may build.
 const LIMIT: Duration = Duration::from_secs(1800);
@@ -72,13 +72,18 @@ pub(crate) fn run(named: &[PathBuf]) -> anyhow::Result<bool> {
             (_, false) => {}
         }
         let started = Instant::now();
-        let result = run_page(text, steps, &[("bellhop", &bellhop), ("envoy", &envoy)]);
+        let scratch = scratch()?;
+        let result = run_page(text, steps, &scratch, &[("bellhop", &bellhop), ("envoy", &envoy)]);
         let took = started.elapsed().as_secs_f64();
         match result {
-            Ok(()) => eprintln!("passed  {took:>6.1} s  {n_blocks:>3} blocks  {}", page.display()),
+            Ok(()) => {
+                eprintln!("passed  {took:>6.1} s  {n_blocks:>3} blocks  {}", page.display());
+                fs::remove_dir_all(&scratch).context("the scratch folder cannot be removed")?;
+            }
             Err(error) => {
                 n_failed += 1;
                 eprintln!("FAILED  {took:>6.1} s  {n_blocks:>3} blocks  {}: {error:#}\n", page.display());
+                eprintln!("its files are in {}", setup::from_repository(&scratch).display());
             }
         }
     }
@@ -111,17 +116,24 @@ fn read(page: &Path) -> anyhow::Result<(String, Vec<Step>)> {
     Ok((text, steps))
 }
 
-/// Runs a page in a scratch folder of its own, which goes if all is well.
-fn run_page(text: &str, steps: &[Step], programs: &[(&str, &Path)]) -> anyhow::Result<()> {
-    let scratch = scratch()?;
+/// Runs a page in this folder.
+fn run_page(text: &str, steps: &[Step], scratch: &Path, programs: &[(&str, &Path)]) -> anyhow::Result<()> {
     let bin = scratch.join("bin");
     fs::create_dir(&bin)?;
     for (name, path) in programs {
         std::os::unix::fs::symlink(path, bin.join(name))?;
     }
-    let places = Places::new(&scratch, &paths::target(), text)?;
+    let places = Places::new(scratch, &paths::target(), text)?;
+    for step in steps {
+        let (Step::Commands(Commands { text, .. }) | Step::File { text, .. }) = step else { continue };
+        if let Some(port) = places.unmoved(&places.in_run(text)) {
+            bail!(
+                "port {port} stands where the runner cannot replace it, for instance in an option: write an address"
+            );
+        }
+    }
     let file = scratch.join("page.sh");
-    fs::write(&file, script::script(steps, &places, &scratch))?;
+    fs::write(&file, script::script(steps, &places, scratch))?;
     let mut bash = program("bash");
     bash.args(["--noprofile", "--norc"]).arg(&file);
     let status = ended(set_environment(bash, &bin)?)?;
@@ -153,7 +165,7 @@ fn run_page(text: &str, steps: &[Step], programs: &[(&str, &Path)]) -> anyhow::R
             }
         }
     }
-    fs::remove_dir_all(&scratch).context("the scratch folder cannot be removed")
+    Ok(())
 }
 
 /// A new folder.
@@ -226,10 +238,16 @@ mod tests {
 
     #[test]
     fn a_page_that_shows_what_is_not_printed_fails() {
-        let run = |page: &str| run_page(page, &notation::read(page).unwrap(), &[]);
+        let run = |page: &str| {
+            let scratch = scratch().unwrap();
+            let result = run_page(page, &notation::read(page).unwrap(), &scratch, &[]);
+            fs::remove_dir_all(scratch).unwrap();
+            result
+        };
         run("```sh\necho one; echo 127.0.0.1:10000\n```\n```text\n127.0.0.1:10000\n```").unwrap();
         let error = run("```sh\necho one\n```\n```text\ntwo\n```").unwrap_err().to_string();
         assert!(error.contains("line 5") && error.contains("two") && error.contains("    one"), "{error}");
+        assert!(run("```sh\ncurl --port 10000\n```").unwrap_err().to_string().contains("port 10000"));
         let error = run("```sh\necho why\nfalse\n```").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("    why"), "{error}");
     }

@@ -137,6 +137,16 @@ pub(crate) const PARTS: &[Part] = &[
         run: &["cargo", "test", "--package", "edge-tests", "--test", "interoperability"],
         files: None,
     },
+    Part {
+        name: "every command of the documentation",
+        tools: &[
+            Tool { probe: &["curl", "--version"], source: Source::Apt("curl") },
+            Tool { probe: &["openssl", "version"], source: Source::Apt("openssl") },
+            Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
+        ],
+        run: &["cargo", "xtask", "guides"],
+        files: None,
+    },
 ];
 
 impl Part {

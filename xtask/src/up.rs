@@ -18,7 +18,7 @@ use testbed::bootstrap::{ADMIN_PORT, Bootstrap, LISTENER_PORT, UPSTREAM_PORT};
 use testbed::gateway::{Gateway, Launch};
 use testbed::upstream::{Answer, Upstream};
 
-use crate::arguments::{Ports, UpOptions};
+use crate::arguments::UpOptions;
 use crate::examples;
 use crate::setup::{self, from_repository};
 
@@ -42,7 +42,9 @@ pub(crate) fn run(options: &UpOptions) -> anyhow::Result<bool> {
     // Before anything long, so that nobody waits for a build to be told.
     require_free("Envoy's listener", ports.listener, "--port")?;
     require_free("Envoy's admin page", ports.admin, "--admin-port")?;
-    require_free("the upstream", ports.upstream, "--upstream-port")?;
+    if !options.own_upstream {
+        require_free("the upstream", ports.upstream, "--upstream-port")?;
+    }
     if let Some(port) = ports.directory {
         require_free("the account directory", port, "--directory-port")?;
     }
@@ -60,12 +62,8 @@ pub(crate) fn run(options: &UpOptions) -> anyhow::Result<bool> {
     }
     // From here on a signal ends us in order, not in the middle of a start.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    let upstream = Upstream::start_with(ports.upstream, |received| {
-        println!("{}", print::received(received));
-        Answer::status(200)
-    })
-    .with_context(|| format!("the upstream cannot listen on port {}", ports.upstream))?;
-    upstream.forget();
+    // It ends when it is dropped.
+    let _upstream = (!options.own_upstream).then(|| start_upstream(ports.upstream)).transpose()?;
     let directory = match (ports.directory, &bellhop) {
         (Some(port), Some(bellhop)) => {
             let folder = options.directory_folder.as_deref();
@@ -81,7 +79,7 @@ pub(crate) fn run(options: &UpOptions) -> anyhow::Result<bool> {
         .flush_interval(FLUSH_INTERVAL)
         .variable(directory::TOKEN_VARIABLE, directory::TOKEN)
         .start()?;
-    print_invitation(ports, &gateway)?;
+    print_invitation(options, &gateway)?;
     if let Some(directory) = &directory {
         println!("{}", directory.invitation(gateway.listener("edge")?));
     }
@@ -113,9 +111,26 @@ fn configuration(file: &Path) -> anyhow::Result<Value> {
     serde_json::from_slice(&text).with_context(|| format!("{name} is not JSON"))
 }
 
-fn print_invitation(ports: &Ports, gateway: &Gateway) -> anyhow::Result<()> {
+/// An upstream that takes everything, and prints it.
+fn start_upstream(port: u16) -> anyhow::Result<Upstream> {
+    let upstream = Upstream::start_with(port, |received| {
+        println!("{}", print::received(received));
+        Answer::status(200)
+    })
+    .with_context(|| format!("the upstream cannot listen on port {port}"))?;
+    upstream.forget();
+    Ok(upstream)
+}
+
+fn print_invitation(options: &UpOptions, gateway: &Gateway) -> anyhow::Result<()> {
     let edge = gateway.listener("edge").context("Envoy runs, but its listener does not")?;
     let log = gateway.log_path();
+    let port = options.ports.upstream;
+    let upstream = if options.own_upstream {
+        format!("Events go to what listens on port {port}.")
+    } else {
+        format!("What the upstream on port {port} receives is printed here.")
+    };
     println!(
         "
 Bellhop is up. Events: http://{edge}{path}   Envoy's admin page: http://{admin}
@@ -127,12 +142,11 @@ Paste into another terminal, a good event and a bad one:
 
   curl -i http://{edge}{path} -H 'content-type: application/json' -d '{BAD}'
 
-What the upstream on port {upstream} receives is printed here. Ctrl-C stops everything.
+{upstream} Ctrl-C stops everything.
 ",
         path = examples::PATH,
         admin = gateway.admin(),
         log = from_repository(log).display(),
-        upstream = ports.upstream,
     );
     Ok(())
 }

@@ -13,7 +13,7 @@
 //! | `<!-- output -->`, `<!-- output of the background -->` | the block, of any other language, is what was printed |
 //! | `<!-- file: PATH -->` | the block is the content of this file, below `target/try/` |
 //!
-//! A block fenced as `text` right behind a command block is its output too. `…` stands for anything within a line, and
+//! A block fenced as `text` or `json` right behind a command block is its output too. `…` stands for anything within a line, and
 //! lines that are left out may stand between those that are shown.
 
 use std::fmt;
@@ -247,7 +247,7 @@ impl Reader {
             return Err(Fault { line: notes.line, kind: FaultKind::NoteWithoutBlock });
         }
         let block = match notes.block {
-            None if follows_commands && language == "text" => Some(BlockNote::Output),
+            None if follows_commands && matches!(language, "json" | "text") => Some(BlockNote::Output),
             other => other,
         };
         match block {

@@ -10,7 +10,7 @@ use testbed::bootstrap::{ADMIN_PORT, DIRECTORY_PORT, LISTENER_PORT, UPSTREAM_POR
 use testbed::paths;
 
 /// What stands in front of a port in a page.
-const BEFORE_PORT: [&str; 3] = ["127.0.0.1:", "localhost:", "port_value: "];
+const BEFORE_PORT: [&str; 5] = ["127.0.0.1:", "127.0.0.1\", ", "127.0.0.1', ", "localhost:", "port_value: "];
 
 /// The ports of `cargo xtask up`, and the options that move them.
 const UP: [(&str, u16); 4] = [
@@ -83,6 +83,12 @@ impl Places {
             }
         }
         out
+    }
+
+    /// A port that the page names and that a text of the run still has: it stands where nobody looks for one.
+    pub(super) fn unmoved(&self, text_of_run: &str) -> Option<u16> {
+        let mut numbers = text_of_run.split(|it: char| !it.is_alphanumeric() && it != '_' && it != '-');
+        numbers.find_map(|word| word.parse().ok().filter(|port| self.ports.contains_key(port)))
     }
 
     /// An output of the run as the page would show it.
@@ -162,12 +168,14 @@ mod tests {
 
     #[test]
     fn every_port_of_a_page_is_another_one_in_its_run_and_comes_back() {
-        let page = "curl http://127.0.0.1:10000/a 127.0.0.1:3000 localhost:3000 127.0.0.1:0 [10000] port_value: 9901 127.0.0.1:100001";
+        let page = "curl http://127.0.0.1:10000/a 127.0.0.1:3000 localhost:3000 (\"127.0.0.1\", 9000) 127.0.0.1:0 [10000] port_value: 9901 127.0.0.1:100001";
         let places = places(page);
         let run = places.in_run(page);
-        for old in ["127.0.0.1:10000/", "127.0.0.1:3000", "localhost:3000", "port_value: 9901"] {
+        for old in ["127.0.0.1:10000/", "127.0.0.1:3000", "9000", "localhost:3000", "port_value: 9901"] {
             assert!(!run.contains(old), "{run}");
         }
+        assert_eq!(places.unmoved(&run), Some(10000));
+        assert_eq!(places.unmoved(&run.replace("[10000]", "10000ms lock_9901")), None);
         for kept in [" 127.0.0.1:0 ", "[10000]", "127.0.0.1:100001"] {
             assert!(run.contains(kept), "{run}");
         }

@@ -1,6 +1,8 @@
-//! The paths that the documents name. It does not check links to the outside.
+//! The paths that the documents name, and where their links lead. It does not check links to the outside.
 
-use crate::{read, root};
+use std::path::Path;
+
+use crate::{files_below, read, root};
 
 /// The documents whose paths must exist.
 const DOCUMENTS: [&str; 3] = ["ARCHITECTURE.md", "README.md", "SECURITY.md"];
@@ -51,6 +53,62 @@ fn every_path_that_a_document_names_exists() {
             assert!(root().join(path).exists(), "{document} names `{path}`, which is not there");
         }
     }
+}
+
+/// The targets of a text's links, code blocks left out.
+fn links_in(text: &str) -> Vec<&str> {
+    let mut in_block = false;
+    let prose = text.lines().filter(|line| {
+        let is_fence = line.trim_start().starts_with("```");
+        in_block ^= is_fence;
+        !in_block && !is_fence
+    });
+    let outside_code = prose.flat_map(|line| line.split("](").skip(1));
+    outside_code.filter_map(|rest| rest.split(')').next()).collect()
+}
+
+/// What the headings of a text are called in links.
+fn anchors_in(text: &str) -> Vec<String> {
+    let mut anchors: Vec<String> = Vec::new();
+    let mut in_block = false;
+    for line in text.lines() {
+        in_block ^= line.starts_with("```");
+        let heading = line.trim_start_matches('#');
+        if in_block || heading.len() == line.len() || !heading.starts_with(' ') {
+            continue;
+        }
+        let kept = heading.trim().chars().filter(|it| it.is_alphanumeric() || " -_".contains(*it));
+        let anchor: String = kept.map(|it| if it == ' ' { '-' } else { it }).collect();
+        anchors.push(anchor.to_lowercase());
+    }
+    anchors
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut n_links = 0;
+    let pages = files_below(root()).into_iter().filter(|path| path.extension().is_some_and(|it| it == "md"));
+    for page in pages {
+        let text = read(&page);
+        for link in links_in(&text).into_iter().filter(|it| !it.contains("://") && !it.starts_with("mailto:"))
+        {
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let folder = page.parent().unwrap_or(Path::new(""));
+            let target = if path.is_empty() { page.clone() } else { folder.join(path) };
+            assert!(target.exists(), "{} links to `{link}`, which is not there", page.display());
+            let named = anchor.is_empty() || anchors_in(&read(&target)).iter().any(|it| it == anchor);
+            assert!(named, "{} links to `{link}`: no heading there is called so", page.display());
+            n_links += 1;
+        }
+    }
+    assert!(n_links > 30, "only {n_links} links seen");
+}
+
+#[test]
+fn headings_have_the_anchors_that_pages_show_them_under() {
+    let text = "# A `b_c`: d, e\n## 1. Two words\n```sh\n# no heading\n```\n#hash";
+    assert_eq!(anchors_in(text), ["a-b_c-d-e", "1-two-words"]);
+    assert_eq!(links_in("[a](b.md#c), [d](e)\n```\n[f](g)\n```\n[h](#i)"), ["b.md#c", "e", "#i"]);
 }
 
 #[test]
