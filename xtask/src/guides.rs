@@ -13,7 +13,7 @@ use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use testbed::{fake_seam, paths, process};
+use testbed::{npm, paths, process};
 
 use crate::run::program;
 use crate::setup;
@@ -193,7 +193,7 @@ fn set_environment(mut command: Command, bin: &Path) -> anyhow::Result<Command> 
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(bin.to_owned()).chain(std::env::split_paths(&path));
     let path: OsString = std::env::join_paths(folders).context("PATH cannot be written")?;
-    command.env("PATH", path).env("NODE_PATH", fake_seam::npm_folder().join("node_modules"));
+    command.env("PATH", path).env("NODE_PATH", npm::folder().join("node_modules"));
     Ok(command)
 }
 
