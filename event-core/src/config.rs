@@ -128,6 +128,8 @@ impl Config {
     ///
     /// # Errors
     /// The first key that is wrong, by its path, and what was expected. No value is repeated: secrets stand here.
+    // Not inlined, like its sections: compiling one large function takes more of Envoy's memory than ten small ones.
+    #[inline(never)]
     pub fn from_json(text: &[u8], environment: &Environment<'_>) -> Result<Self, ConfigError> {
         let value = json::parse(text, json::MAX_DEPTH).map_err(ConfigError::not_json)?;
         let root = Node::root(&value).object(&[
@@ -193,6 +195,7 @@ impl Config {
 }
 
 impl Limits {
+    #[inline(never)]
     fn read(node: Option<Node<'_>>) -> Result<Self, ConfigError> {
         let object = Object::read_or_empty(node, &["body_bytes", "depth", "id_bytes"])?;
         Ok(Self {
@@ -222,6 +225,7 @@ impl OnInvalid {
     }
 }
 
+#[inline(never)]
 fn read_sources(node: &Node<'_>, environment: &Environment<'_>) -> Result<Vec<Source>, ConfigError> {
     let mut sources: Vec<Source> = Vec::new();
     for node in node.array(SOURCES)? {

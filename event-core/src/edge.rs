@@ -168,6 +168,8 @@ impl Edge {
             .or_else(|refusal| self.set_aside(&arrival, Some(&event), refusal))
     }
 
+    // Not inlined, like what a refusal needs: compiling one large function takes more of Envoy's memory than several small ones.
+    #[inline(never)]
     fn judge_event(
         &self,
         arrival: &Arrival<'_>,
@@ -258,6 +260,7 @@ impl Edge {
     }
 
     /// Sends to the quarantine sink what is refused, if the configuration says so of its cause.
+    #[inline(never)]
     fn set_aside(
         &self,
         arrival: &Arrival<'_>,

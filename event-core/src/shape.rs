@@ -33,9 +33,9 @@ impl<'v> ValidEvent<'v> {
         let level = Level::read(object);
         let timestamp = level.timestamp.and_then(Timestamp::parse);
         let (Some(timestamp), Some(event_type), true) =
-            (timestamp, level.event_type, Standard::is_valid(value))
+            (timestamp, level.event_type, has_standard_shape(value))
         else {
-            return Err(ShapeError::collect(StandardErrors::iter_errors(value)));
+            return Err(standard_errors(value));
         };
         if let Some(known) = find(event_type)
             && !(known.is_valid)(value)
@@ -43,16 +43,8 @@ impl<'v> ValidEvent<'v> {
             return Err(ShapeError::collect((known.errors)(value)));
         }
         let (top, inner) = (level.ids, level.data.map(|data| Level::read(data).ids).unwrap_or_default());
-        let too_long = [("", &top), ("/data", &inner)]
-            .into_iter()
-            .flat_map(|(level, ids)| ids.present().map(move |(kind, id)| (level, kind, id)))
-            .filter(|(_, _, id)| id.len() > id_bytes)
-            .map(|(level, kind, _)| {
-                ShapeError::at(&format!("{level}/{}", kind.name()), Fault::IdTooLong { id_bytes })
-            })
-            .collect::<Vec<_>>();
-        if !too_long.is_empty() {
-            return Err(too_long);
+        if [&top, &inner].iter().any(|ids| ids.present().any(|(_, id)| id.len() > id_bytes)) {
+            return Err(ids_too_long(&top, &inner, id_bytes));
         }
         Ok(Self { event_type, timestamp, subject: Subject::choose(top, inner) })
     }
@@ -74,6 +66,31 @@ impl<'v> ValidEvent<'v> {
     pub const fn subject(&self) -> Subject<'v> {
         self.subject
     }
+}
+
+// The validators are large. They are not inlined into one still larger function: compiling it takes Envoy's memory.
+#[inline(never)]
+fn has_standard_shape(value: &Value) -> bool {
+    Standard::is_valid(value)
+}
+
+#[cold]
+#[inline(never)]
+fn standard_errors(value: &Value) -> Vec<ShapeError> {
+    ShapeError::collect(StandardErrors::iter_errors(value))
+}
+
+#[cold]
+#[inline(never)]
+fn ids_too_long(top: &Ids<'_>, inner: &Ids<'_>, id_bytes: usize) -> Vec<ShapeError> {
+    [("", top), ("/data", inner)]
+        .into_iter()
+        .flat_map(|(level, ids)| ids.present().map(move |(kind, id)| (level, kind, id)))
+        .filter(|(_, _, id)| id.len() > id_bytes)
+        .map(|(level, kind, _)| {
+            ShapeError::at(&format!("{level}/{}", kind.name()), Fault::IdTooLong { id_bytes })
+        })
+        .collect()
 }
 
 /// The event types that have a schema of their own, sorted.

@@ -136,6 +136,7 @@ impl Directory {
     }
 
     /// Finds out whose an event is, or lets its request wait. `context` is that of the request.
+    #[inline(never)]
     pub(crate) fn ask(&self, edge: &Edge, context: u32, request: HeldRequest, question: Question) -> Asked {
         let known = |request, question, resolution| Asked::Known(request, question, resolution);
         let (Some(mut state), Some(settings)) = (self.state(), edge.config().directory()) else {

@@ -103,6 +103,7 @@ impl HeldRequest {
     }
 
     /// Lets the request go upstream with these headers added.
+    #[inline(never)]
     pub(crate) fn forward(self, headers: &ForwardHeaders<'_>) -> Result<Action, Status> {
         for (name, value) in headers.iter() {
             hostcalls::add_map_value(MapType::HttpRequestHeaders, name, value)?;

@@ -185,6 +185,7 @@ fn refuse(request: HeldRequest, refusal: &Refusal) -> Step {
     (Phase::Answered, request.refuse(refusal))
 }
 
+#[inline(never)]
 fn on_headers(worker: &Worker, phase: Phase, context_id: u32, end_of_stream: bool) -> Result<Step, Fault> {
     let Phase::New = phase else { return Err(Fault::Unexpected("request headers", phase)) };
     let request = HeldRequest::in_headers_callback();

@@ -13,6 +13,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    #[inline(never)]
     pub(crate) fn new(edge: Edge) -> Self {
         let edge = remembering(edge);
         let directory = edge.config().directory().map(|settings| Directory::new(edge.config(), settings));

@@ -23,6 +23,7 @@ struct Entry<'v> {
     object: Object<'v>,
 }
 
+#[inline(never)]
 pub(super) fn read(
     node: Option<Node<'_>>,
     sources: &[Source],

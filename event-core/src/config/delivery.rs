@@ -76,6 +76,7 @@ struct Settings<'o, 'v> {
 }
 
 impl Deliveries {
+    #[inline(never)]
     pub(super) fn read(node: Option<Node<'_>>) -> Result<Self, ConfigError> {
         let base = Object::read_or_empty(node, KEYS_OF_ALL)?;
         let entries = base.optional("per_event_type").map_or(Ok(Vec::new()), |list| list.array(ENTRIES))?;
@@ -111,6 +112,7 @@ impl Deliveries {
 }
 
 impl Pattern {
+    #[inline(never)]
     fn read(node: &Node<'_>) -> Result<Self, ConfigError> {
         let text = node.string()?;
         match text.strip_suffix('*') {

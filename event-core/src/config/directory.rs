@@ -49,6 +49,7 @@ pub struct CacheSettings {
 }
 
 /// Reads the section. `retry_after_s` is that of the configuration: an answer "unknown" must be forgotten by then.
+#[inline(never)]
 pub(super) fn read(
     node: &Node<'_>,
     retry_after_s: u32,

@@ -29,6 +29,7 @@ pub(crate) struct Window {
 }
 
 impl MemorySettings {
+    #[inline(never)]
     pub(super) fn read(duplicates: Option<Node<'_>>, order: Option<Node<'_>>) -> Result<Self, ConfigError> {
         let order = Object::read_or_empty(order, &["slots"])?;
         let order_slots = order.size_or("slots", 0..=MOST_SLOTS, DEFAULT_SLOTS)?;

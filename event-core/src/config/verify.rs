@@ -49,6 +49,7 @@ const NOT_FOR_PROOFS: [&str; 16] = [
 const BODY: &str = "{body}";
 const TIMESTAMP: &str = "{timestamp}";
 
+#[inline(never)]
 pub(super) fn read(node: &Node<'_>, environment: &Environment<'_>) -> Result<Verify, ConfigError> {
     const EXPECTED: &str = "\"none\", or an object with one of `standard_webhooks`, `hmac`, `token`";
     match node.as_string() {
@@ -66,6 +67,7 @@ pub(super) fn read(node: &Node<'_>, environment: &Environment<'_>) -> Result<Ver
     }
 }
 
+#[inline(never)]
 fn read_standard_webhooks(
     node: &Node<'_>,
     environment: &Environment<'_>,
@@ -84,6 +86,7 @@ fn read_standard_webhooks(
     })
 }
 
+#[inline(never)]
 fn read_hmac(node: &Node<'_>, environment: &Environment<'_>) -> Result<Hmac, ConfigError> {
     let object = node.object(&[
         "algorithm",
@@ -142,6 +145,7 @@ fn read_token(node: &Node<'_>, environment: &Environment<'_>) -> Result<Token, C
 }
 
 /// `replay`: what whoever replays quarantined events presents in place of a proof.
+#[inline(never)]
 pub(super) fn read_replay(node: &Node<'_>, environment: &Environment<'_>) -> Result<Token, ConfigError> {
     let secrets =
         read_secrets(&node.object(&["secrets"])?, environment, |secret| Ok(secret.as_bytes().to_vec()))?;
