@@ -29,6 +29,7 @@ pub struct Launch {
     concurrency: u32,
     log_level: String,
     flush_interval: Duration,
+    drain_time: Duration,
     variables: Vec<(String, String)>,
 }
 
@@ -78,8 +79,16 @@ impl Launch {
             concurrency: 1,
             log_level: "warning".to_owned(),
             flush_interval: ENVOYS_FLUSH_INTERVAL,
+            drain_time: Duration::from_secs(1),
             variables: Vec::new(),
         }
+    }
+
+    /// Another bootstrap.
+    #[must_use]
+    pub fn bootstrap(mut self, text: impl Into<String>) -> Self {
+        self.bootstrap = text.into();
+        self
     }
 
     /// How many workers.
@@ -100,6 +109,14 @@ impl Launch {
     #[must_use]
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = interval;
+        self
+    }
+
+    /// For how long a listener that is replaced keeps its connections: 1 s by default, unlike Envoy's 10 minutes. Then they are
+    /// cut off.
+    #[must_use]
+    pub fn drain_time(mut self, time: Duration) -> Self {
+        self.drain_time = time;
         self
     }
 
