@@ -29,6 +29,11 @@ cargo xtask fuzz [--minutes N] [--target T] [--keep]
     --minutes N  for each target (default 10)
     --target T   only this one, by the name of its file in fuzz/targets
     --keep       adds to fuzz/corpus what reaches code that nothing in it reaches
+cargo xtask dist [--out DIR] [--module] [--verify]
+    Writes what a release holds: module, its OCI image, `bellhop`, schemas, configurations, bills of materials, checksums.
+    --out DIR  where to (default target/dist/bellhop-VERSION)
+    --module   without `bellhop`: quicker
+    --verify   builds all of it once more in another folder, and fails if a byte differs
 cargo xtask deny
     Licences, sources, bans and known vulnerabilities of what is built in, with cargo-deny, which has to be installed.
 cargo xtask bench [--memory | --directory] [--check] [--rounds N]
@@ -59,6 +64,7 @@ pub(crate) enum Command {
     Deny,
     /// The pages; none are all.
     Guides(Vec<PathBuf>),
+    Dist(DistOptions),
 }
 
 /// The options of `up`.
@@ -71,6 +77,15 @@ pub(crate) struct UpOptions {
     pub(crate) own_upstream: bool,
     /// Of the account directory. `None`: in the build folder.
     pub(crate) directory_folder: Option<PathBuf>,
+}
+
+/// The options of `dist`.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct DistOptions {
+    /// `None`: into the build folder.
+    pub(crate) out: Option<PathBuf>,
+    pub(crate) module_only: bool,
+    pub(crate) verify: bool,
 }
 
 /// The ports of `up`.
@@ -139,6 +154,7 @@ fn parse_from(mut parser: Parser) -> anyhow::Result<Command> {
             Some(Arg::Short('h') | Arg::Long("help")) => Ok(Command::Help),
             Some(argument) => Err(argument.unexpected().into()),
         },
+        "dist" => parse_dist(parser),
         "soak" => parse_soak(parser),
         "guides" => parse_guides(parser),
         "help" => Ok(Command::Help),
@@ -283,6 +299,20 @@ fn parse_guides(mut parser: Parser) -> anyhow::Result<Command> {
     Ok(Command::Guides(pages))
 }
 
+fn parse_dist(mut parser: Parser) -> anyhow::Result<Command> {
+    let mut options = DistOptions::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Long("out") => options.out = Some(parser.value()?.into()),
+            Arg::Long("module") => options.module_only = true,
+            Arg::Long("verify") => options.verify = true,
+            other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Command::Dist(options))
+}
+
 /// The value of the option just read.
 fn parse_number<N>(parser: &mut Parser, range: RangeInclusive<N>) -> anyhow::Result<N>
 where
@@ -363,6 +393,9 @@ mod tests {
         let fuzz = parse(&["fuzz", "--minutes=30", "--target", "filter", "--keep"]);
         assert_eq!(fuzz.unwrap(), Command::Fuzz(options));
         assert_eq!(parse(&["deny"]).unwrap(), Command::Deny);
+        let options = DistOptions { out: Some("a".into()), module_only: true, verify: true };
+        let dist = parse(&["dist", "--verify", "--module", "--out", "a"]);
+        assert_eq!(dist.unwrap(), Command::Dist(options));
     }
 
     #[test]
@@ -384,6 +417,7 @@ mod tests {
             &["test", "--install"],
             &["bench", "--rounds", "0"],
             &["deny", "now"],
+            &["dist", "now"],
             &["fuzz", "--minutes", "0"],
             &["fuzz", "filter"],
             &["bench", "--memory", "--directory"],

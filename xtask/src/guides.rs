@@ -24,8 +24,9 @@ use places::Places;
 const PAGES: [&str; 4] = ["README.md", "CONTRIBUTING.md", "directory/README.md", "soak/README.md"];
 
 /// Pages that have no command, or none that can be run here.
-const WITHOUT_COMMANDS: [&str; 9] = [
+const WITHOUT_COMMANDS: [&str; 10] = [
     "CONTRIBUTING.md",
+    "deploy/README.md",
     "deploy/compose/README.md",
     "deploy/envoy-gateway/README.md",
     "deploy/istio/README.md",

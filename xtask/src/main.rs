@@ -3,6 +3,7 @@
 mod arguments;
 mod bench;
 mod deny;
+mod dist;
 mod examples;
 mod fuzz;
 mod guides;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Ok(Command::Fuzz(options)) => fuzz::run(&options),
         Ok(Command::Deny) => deny::run(),
         Ok(Command::Guides(pages)) => guides::run(&pages),
+        Ok(Command::Dist(options)) => dist::run(&options),
         Ok(Command::Soak(options)) => soak::run(&options),
         Err(error) => Err(error),
     };

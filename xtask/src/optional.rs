@@ -147,6 +147,47 @@ pub(crate) const PARTS: &[Part] = &[
         run: &["cargo", "xtask", "guides"],
         files: None,
     },
+    Part {
+        name: "the files of deploy/",
+        tools: &[
+            Tool {
+                probe: &["python3", "-c", "import check_jsonschema, ruamel.yaml"],
+                source: Source::Pip("check-jsonschema==0.39.0"),
+            },
+            Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
+            Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
+            // Istio 1.29's definitions and the Gateway API's, as TypeScript.
+            Tool {
+                probe: &["sh", "-c", "test -d \"$NODE_PATH/@kubernetes-models/istio\""],
+                source: Source::Npm("@kubernetes-models/istio@3.0.1"),
+            },
+            Tool {
+                probe: &["sh", "-c", "test -d \"$NODE_PATH/@kubernetes-models/gateway-api\""],
+                source: Source::Npm("@kubernetes-models/gateway-api@2.0.0"),
+            },
+            Tool {
+                probe: &["node", "--eval", "require.resolve('typescript')"],
+                source: Source::Npm("typescript@5.9.3"),
+            },
+            Tool { probe: &["systemd-analyze", "--version"], source: Source::Apt("systemd") },
+            Tool { probe: &["curl", "--version"], source: Source::Apt("curl") },
+        ],
+        run: &["cargo", "test", "--package", "edge-tests", "--test", "deploy"],
+        files: None,
+    },
+    // Built twice, so it takes some minutes.
+    Part {
+        name: "a release",
+        tools: &[
+            Tool { probe: &["skopeo", "--version"], source: Source::Apt("skopeo") },
+            Tool {
+                probe: &["python3", "-c", "import cyclonedx, jsonschema"],
+                source: Source::Pip("cyclonedx-python-lib[json-validation]==11.12.0"),
+            },
+        ],
+        run: &["cargo", "test", "--package", "xtask", "--test", "dist"],
+        files: None,
+    },
 ];
 
 impl Part {

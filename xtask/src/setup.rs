@@ -32,7 +32,7 @@ pub(crate) fn gateway(filters: &[&str]) -> anyhow::Result<PathBuf> {
 }
 
 /// Adds the targets that the toolchain lacks.
-fn targets() -> anyhow::Result<()> {
+pub(crate) fn targets() -> anyhow::Result<()> {
     let missing: Vec<_> = TARGETS.into_iter().filter(|target| !has_target(target)).collect();
     if missing.is_empty() {
         return Ok(());
