@@ -7,7 +7,7 @@ use std::process::Command;
 
 use edge_tests::{BoxError, TestResult};
 use serde_json::{Value, json};
-use testbed::{fake_seam, paths};
+use testbed::{npm, paths};
 
 use crate::yaml::{documents, file, of_kind, python, run};
 
@@ -33,10 +33,10 @@ fn check_types(test: &str, resources: &[&Value]) -> Result<(bool, String), BoxEr
         writeln!(text, "new K{index}({rest}).validate();")?;
     }
     // Below the folder with the packages, where node and the compiler find them.
-    let folder = fake_seam::npm_folder().join(format!("check-{test}-{}", std::process::id()));
+    let folder = npm::folder().join(format!("check-{test}-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     std::fs::write(folder.join("resources.mts"), text)?;
-    let compiler = fake_seam::npm_folder().join("node_modules/typescript/bin/tsc");
+    let compiler = npm::folder().join("node_modules/typescript/bin/tsc");
     let options = [
         "--strict",
         "--skipLibCheck",
