@@ -113,7 +113,8 @@ fn pages() -> anyhow::Result<Vec<PathBuf>> {
     }
     // It may not be there yet: a page is not required of a deployment.
     for entry in fs::read_dir(root.join("deploy")).into_iter().flatten() {
-        found.push(entry?.path().join("README.md"));
+        let path = entry?.path();
+        found.extend([path.join("README.md"), path]);
     }
     found.retain(|path| path.extension().is_some_and(|it| it == "md") && path.is_file());
     found.sort();

@@ -105,6 +105,20 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
+fn every_member_of_the_access_log_is_in_the_operators_guide() {
+    let gateway = read(&root().join("envoy.yaml"));
+    let log = gateway.split("access_log:").nth(1).and_then(|rest| rest.split("json_format:").nth(1)).unwrap();
+    let guide = read(&root().join("docs/operator.md"));
+    let section = guide.split("\n## The access log\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let members: Vec<_> =
+        log.lines().skip(1).map_while(|line| line.trim().split_once(": \"%")).map(|(name, _)| name).collect();
+    assert!(members.len() > 10, "{members:?}");
+    for member in members {
+        assert!(section.contains(&format!("`{member}`")), "`{member}` of the access log is not explained");
+    }
+}
+
+#[test]
 fn headings_have_the_anchors_that_pages_show_them_under() {
     let text = "# A `b_c`: d, e\n## 1. Two words\n```sh\n# no heading\n```\n#hash";
     assert_eq!(anchors_in(text), ["a-b_c-d-e", "1-two-words"]);
