@@ -93,9 +93,9 @@ fn no_function_is_so_large_that_compiling_it_takes_much_memory() {
     let module = module();
     let sizes: Vec<usize> = Parser::new(0)
         .parse_all(&module)
-        .filter_map(|payload| match payload.unwrap() {
-            Payload::CodeSectionEntry(body) => Some(body.as_bytes().len()),
-            _ => None,
+        .filter_map(|payload| {
+            let Payload::CodeSectionEntry(body) = payload.unwrap() else { return None };
+            Some(body.as_bytes().len())
         })
         .collect();
     let largest = sizes.iter().max().expect("a filter has functions");
