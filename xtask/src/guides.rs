@@ -47,7 +47,7 @@ const LOOK: Duration = Duration::from_millis(20);
 const N_TAIL_LINES: usize = 40;
 
 /// What a page's commands see of our environment: what builds and downloads need, and nothing that steers Bellhop.
-const KEPT: [&str; 14] = [
+const KEPT: [&str; 15] = [
     "CARGO_HOME",
     "CARGO_NET_OFFLINE",
     "CARGO_TARGET_DIR",
@@ -59,6 +59,7 @@ const KEPT: [&str; 14] = [
     "NO_PROXY",
     "RUSTUP_HOME",
     "RUSTUP_TOOLCHAIN",
+    "SSL_CERT_FILE",
     "TERM",
     "TMPDIR",
     "USER",
