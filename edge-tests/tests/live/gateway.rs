@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use edge_tests::{BoxError, Filter, Setup, until};
+use testbed::bootstrap::Bootstrap;
 use testbed::gateway::Gateway;
 use testbed::paths;
 
@@ -17,7 +18,15 @@ const LISTENER: &str = "- \"@type\": type.googleapis.com/envoy.config.listener.v
 pub(crate) struct LiveGateway {
     pub(crate) gateway: Gateway,
     folder: PathBuf,
-    upstream_port: u16,
+    ports: Ports,
+}
+
+/// Who stands behind the gateway.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ports {
+    pub(crate) upstream: u16,
+    /// `None`: there is no directory.
+    pub(crate) directory: Option<u16>,
 }
 
 /// The two counters of the listener's file, since the start.
@@ -48,17 +57,31 @@ fn split(text: &str, folder: &Path) -> Result<(String, String), BoxError> {
     Ok((bootstrap, format!("resources:\n{listener}\n")))
 }
 
+fn text(setup: &Setup, ports: Ports) -> Result<String, BoxError> {
+    let text = setup.text(&[ports.upstream])?;
+    Ok(match ports.directory {
+        Some(port) => Bootstrap::new(text).with_directory(port)?.into_text(),
+        None => text,
+    })
+}
+
 impl LiveGateway {
     /// Starts with what this setup says.
     pub(crate) fn start(name: &str, setup: &Setup, upstream_port: u16) -> Result<Self, BoxError> {
+        Self::start_before(name, setup, Ports { upstream: upstream_port, directory: None })
+    }
+
+    /// Starts with what this setup says, before these.
+    pub(crate) fn start_before(name: &str, setup: &Setup, ports: Ports) -> Result<Self, BoxError> {
         let folder = paths::scratch()?.join(format!("live-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
-        let (bootstrap, listener) = split(&setup.text(&[upstream_port])?, &folder)?;
+        let (bootstrap, listener) = split(&text(setup, ports)?, &folder)?;
         std::fs::write(folder.join("listener.yaml"), listener)?;
         // Longer than the longest delivery, as in a deployment.
-        let launch = setup.launch(&[upstream_port])?.bootstrap(bootstrap).drain_time(Duration::from_secs(60));
+        let launch =
+            setup.launch(&[ports.upstream])?.bootstrap(bootstrap).drain_time(Duration::from_secs(60));
         let gateway = launch.start()?;
-        let live = Self { gateway, folder, upstream_port };
+        let live = Self { gateway, folder, ports };
         until(|| live.gateway.listener("edge").ok()).ok_or("no listener")?;
         Ok(live)
     }
@@ -66,7 +89,7 @@ impl LiveGateway {
     /// Replaces the listener's file at once, and waits until Envoy has read it.
     pub(crate) fn replace(&self, setup: &Setup) -> Result<Read, BoxError> {
         let before = self.read()?;
-        let (_, listener) = split(&setup.text(&[self.upstream_port])?, &self.folder)?;
+        let (_, listener) = split(&text(setup, self.ports)?, &self.folder)?;
         let beside = self.folder.join("listener.yaml.new");
         std::fs::write(&beside, listener)?;
         // A reader sees the old file or the new one, never half of one.

@@ -1,12 +1,14 @@
 //! What is still known after a change: what the workers share lives in Envoy's process, under `vm_id`. Nobody promises more.
 
+use std::sync::{Mutex, mpsc};
+
 use edge_tests::{BoxError, Filter, Setup, TestResult, event, until};
 use testbed::http1;
 use testbed::message::Response;
 use testbed::paths;
-use testbed::upstream::{Received, Upstream};
+use testbed::upstream::{Answer, Received, Upstream};
 
-use crate::gateway::{LiveGateway, Read};
+use crate::gateway::{LiveGateway, Ports, Read};
 
 /// An event that the first configuration accepts.
 fn first() -> String {
@@ -19,9 +21,12 @@ fn older() -> String {
 }
 
 /// Which of two configurations has judged an event shows in its customer.
+fn with_customer(customer: &str) -> Setup {
+    Setup::new(Filter::Bellhop).change("\"property-456\"", &format!("\"{customer}\""))
+}
+
 fn setup(customer: &str) -> Setup {
-    Setup::new(Filter::Bellhop)
-        .change("\"property-456\"", &format!("\"{customer}\""))
+    with_customer(customer)
         .change("\"on_unassigned\"", "\"duplicates\": { \"window_s\": 3600 }, \"on_unassigned\"")
 }
 
@@ -75,6 +80,44 @@ fn duplicates_and_order_survive_a_change_of_the_module() -> TestResult {
     let result = assert_remembers("module", &changed);
     std::fs::remove_file(&other)?;
     result
+}
+
+#[test]
+fn a_question_to_the_directory_is_answered_by_the_configuration_that_asked() -> TestResult {
+    let (arrived, has_arrived) = mpsc::channel::<()>();
+    let (release, released) = mpsc::channel::<()>();
+    let (arrived, released) = (Mutex::new(arrived), Mutex::new(released));
+    let directory = Upstream::start_with(0, move |_| {
+        let _ = arrived.lock().unwrap_or_else(|it| it.into_inner()).send(());
+        let _ = released.lock().unwrap_or_else(|it| it.into_inner()).recv();
+        let answer = r#"{"accounts":[{"connected_account_id":"ca_asked"}],"assigned_by":"device_id"}"#;
+        Answer::status(200).header("content-type", "application/json").body(answer)
+    })?;
+    let upstream = Upstream::start()?;
+    let asking = |customer: &str| {
+        let directory = "\"directory\": { \"cluster\": \"directory\", \"timeout_ms\": 30000 }";
+        with_customer(customer).change("\"on_unassigned\"", &format!("{directory}, \"on_unassigned\""))
+    };
+    let ports = Ports { upstream: upstream.port(), directory: Some(directory.port()) };
+    let live = LiveGateway::start_before("question", &asking("before"), ports)?;
+    std::thread::scope(|scope| -> TestResult {
+        let held =
+            scope.spawn(|| send(&live, &event::about("lock_asked")).map_err(|error| error.to_string()));
+        has_arrived.recv_timeout(testbed::PATIENCE)?;
+        assert_eq!(live.replace(&asking("after"))?, Read { taken: 1, refused: 0 });
+        let serves = || {
+            upstream.take();
+            send(&live, &first()).ok()?;
+            (customer(upstream.received().first()?) == Some("after")).then_some(())
+        };
+        until(serves).ok_or("the new configuration does not serve")?;
+        release.send(())?;
+        let response = held.join().map_err(|_| "the sender panicked")??;
+        assert_eq!(response.status, 200, "{}", response.text());
+        let asked = upstream.take().pop().ok_or("nothing is upstream")?;
+        assert_eq!(asked.headers.get("x-connected-account-id"), Some("ca_asked"));
+        Ok(())
+    })
 }
 
 /// Replaces the listener after the first event, which is new again then.
