@@ -8,6 +8,9 @@ use testbed::bootstrap::Bootstrap;
 use testbed::gateway::Gateway;
 use testbed::paths;
 
+/// Longer than the longest delivery, as in a deployment.
+pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(60);
+
 /// Who owns the one device that all events are about.
 const OWNER: &str = "ca_hotel";
 
@@ -68,18 +71,21 @@ fn text(setup: &Setup, ports: Ports) -> Result<String, BoxError> {
 impl LiveGateway {
     /// Starts with what this setup says.
     pub(crate) fn start(name: &str, setup: &Setup, upstream_port: u16) -> Result<Self, BoxError> {
-        Self::start_before(name, setup, Ports { upstream: upstream_port, directory: None })
+        Self::start_before(name, setup, Ports { upstream: upstream_port, directory: None }, DRAIN_TIME)
     }
 
     /// Starts with what this setup says, before these.
-    pub(crate) fn start_before(name: &str, setup: &Setup, ports: Ports) -> Result<Self, BoxError> {
+    pub(crate) fn start_before(
+        name: &str,
+        setup: &Setup,
+        ports: Ports,
+        drain_time: Duration,
+    ) -> Result<Self, BoxError> {
         let folder = paths::scratch()?.join(format!("live-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
         let (bootstrap, listener) = split(&text(setup, ports)?, &folder)?;
         std::fs::write(folder.join("listener.yaml"), listener)?;
-        // Longer than the longest delivery, as in a deployment.
-        let launch =
-            setup.launch(&[ports.upstream])?.bootstrap(bootstrap).drain_time(Duration::from_secs(60));
+        let launch = setup.launch(&[ports.upstream])?.bootstrap(bootstrap).drain_time(drain_time);
         let gateway = launch.start()?;
         let live = Self { gateway, folder, ports };
         until(|| live.gateway.listener("edge").ok()).ok_or("no listener")?;

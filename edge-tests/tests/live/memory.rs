@@ -8,7 +8,7 @@ use testbed::message::Response;
 use testbed::paths;
 use testbed::upstream::{Answer, Received, Upstream};
 
-use crate::gateway::{LiveGateway, Ports, Read};
+use crate::gateway::{DRAIN_TIME, LiveGateway, Ports, Read};
 
 /// An event that the first configuration accepts.
 fn first() -> String {
@@ -99,7 +99,7 @@ fn a_question_to_the_directory_is_answered_by_the_configuration_that_asked() -> 
         with_customer(customer).change("\"on_unassigned\"", &format!("{directory}, \"on_unassigned\""))
     };
     let ports = Ports { upstream: upstream.port(), directory: Some(directory.port()) };
-    let live = LiveGateway::start_before("question", &asking("before"), ports)?;
+    let live = LiveGateway::start_before("question", &asking("before"), ports, DRAIN_TIME)?;
     std::thread::scope(|scope| -> TestResult {
         let held =
             scope.spawn(|| send(&live, &event::about("lock_asked")).map_err(|error| error.to_string()));

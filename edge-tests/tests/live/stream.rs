@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
 use edge_tests::{BoxError, TestResult, event, until};
 use testbed::http1::{self, Connection};
 use testbed::message::{Request, Response};
 use testbed::upstream::{Answer, Received, Upstream};
 
-use crate::gateway::{LiveGateway, Read, owned_by};
+use crate::gateway::{LiveGateway, Ports, Read, owned_by};
 
 /// How many events are sent in each phase, at least.
 const N_EVENTS: usize = 60;
@@ -93,6 +94,28 @@ fn on_kept_connections(address: SocketAddr) -> impl FnMut(&Request) -> std::io::
         }
         Ok(response)
     }
+}
+
+#[test]
+fn what_takes_longer_than_the_drain_time_is_cut_off() -> TestResult {
+    let (arrived, has_arrived) = mpsc::channel::<()>();
+    let arrived = Mutex::new(arrived);
+    let upstream = Upstream::start_with(0, move |_| {
+        let _ = arrived.lock().unwrap_or_else(|it| it.into_inner()).send(());
+        Answer::Hang
+    })?;
+    let ports = Ports { upstream: upstream.port(), directory: None };
+    let live = LiveGateway::start_before("longer", &owned_by(ACCOUNTS[0]), ports, Duration::from_secs(1))?;
+    let address = live.gateway.listener("edge")?;
+    std::thread::scope(|scope| -> TestResult {
+        let held = scope.spawn(move || http1::send(address, &event::post(event::GOOD)));
+        has_arrived.recv_timeout(testbed::PATIENCE)?;
+        assert_eq!(live.replace(&owned_by(ACCOUNTS[1]))?, Read { taken: 1, refused: 0 });
+        // The filter would answer 503 after the time for a delivery.
+        let response = held.join().map_err(|_| "the sender panicked")?;
+        assert!(response.is_err(), "{response:?}");
+        Ok(())
+    })
 }
 
 /// Changes to this configuration, and waits until it serves a new connection.
