@@ -40,6 +40,7 @@ pub(crate) struct QuarantineSide {
 
 impl QuarantineSide {
     pub(crate) fn new(config: &config::Quarantine, store: &Store, metrics: &QuarantineMetrics) -> Self {
+        metrics.bound(config.limits);
         let replayer = |edge: &config::Edge| Replayer::new(store.clone(), edge, metrics.clone());
         Self {
             limits: config.limits,

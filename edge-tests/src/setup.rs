@@ -20,12 +20,22 @@ pub struct Setup {
     filter: Filter,
     changes: Vec<(String, String)>,
     plugin_configuration: Option<String>,
+    directory: Option<u16>,
+    collector: Option<u16>,
+    quarantine: bool,
 }
 
 impl Setup {
     /// The file as it is shipped, with this filter in it.
     pub const fn new(filter: Filter) -> Self {
-        Self { filter, changes: Vec::new(), plugin_configuration: None }
+        Self {
+            filter,
+            changes: Vec::new(),
+            plugin_configuration: None,
+            directory: None,
+            collector: None,
+            quarantine: false,
+        }
     }
 
     /// Replaces a text that must stand in the file exactly once.
@@ -42,6 +52,27 @@ impl Setup {
         self
     }
 
+    /// Takes the cluster of the account directory out of its comment, with the directory on this port.
+    #[must_use]
+    pub fn with_directory(mut self, port: u16) -> Self {
+        self.directory = Some(port);
+        self
+    }
+
+    /// Takes tracing out of its comment, with the collector on this port.
+    #[must_use]
+    pub fn with_tracing(mut self, port: u16) -> Self {
+        self.collector = Some(port);
+        self
+    }
+
+    /// Takes the route to the quarantine sink out of its comment; the upstream is the sink.
+    #[must_use]
+    pub fn with_quarantine(mut self) -> Self {
+        self.quarantine = true;
+        self
+    }
+
     /// The text of the file, with upstreams on these ports.
     ///
     /// # Errors
@@ -52,6 +83,18 @@ impl Setup {
         let mut bootstrap = Bootstrap::of_repository()?.replace_once(&bellhop, &module)?;
         if let Some(text) = &self.plugin_configuration {
             bootstrap = bootstrap.plugin_configuration(text)?;
+        }
+        if let Some(port) = self.directory {
+            bootstrap = bootstrap.with_directory(port)?;
+        }
+        if let Some(port) = self.collector {
+            bootstrap = bootstrap.with_tracing(port)?;
+        }
+        if self.quarantine {
+            bootstrap = bootstrap
+                .with_quarantine()?
+                .replace_once("cluster: directory\n", "cluster: upstream\n")?
+                .replace_once("Bearer %ENVIRONMENT(DIRECTORY_TOKEN)%", "Bearer of-a-test")?;
         }
         for (old, new) in &self.changes {
             bootstrap = bootstrap.replace_once(old, new)?;

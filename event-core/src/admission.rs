@@ -3,6 +3,7 @@
 use crate::config::{Limits, Source};
 use crate::edge::SourceIndex;
 use crate::headers::{BELLHOP_REPLAY, BELLHOP_REPLAY_ID, folded_starts_with, is_reserved, same_name};
+use crate::tally::Label;
 use crate::verify::{self, Presented, Token, Verify};
 use crate::{Cause, Refusal};
 
@@ -124,7 +125,7 @@ pub(crate) fn admit<'h>(
     headers: impl IntoIterator<Item = (&'h [u8], &'h [u8]), IntoIter: Clone>,
 ) -> Result<Admission, Refusal> {
     let headers = headers.into_iter();
-    let mut head = Head::read(headers.clone());
+    let head = Head::read(headers.clone());
     let path = head.path.unwrap_or_default();
     let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
     let (index, source) = sources
@@ -132,6 +133,20 @@ pub(crate) fn admit<'h>(
         .enumerate()
         .find(|(_, source)| source.path.as_bytes() == path)
         .ok_or_else(|| Refusal::new(Cause::SourceUnknown, "no source has this path"))?;
+    let index = SourceIndex(index);
+    admit_to(index, source, limits, replay, head, headers)
+        .map_err(|refusal| refusal.labelled(Label::of(index)))
+}
+
+/// Judges the headers of a request to a source's path.
+fn admit_to<'h>(
+    index: SourceIndex,
+    source: &Source,
+    limits: &Limits,
+    replay: Option<&Token>,
+    mut head: Head<'h>,
+    headers: impl Iterator<Item = (&'h [u8], &'h [u8])> + Clone,
+) -> Result<Admission, Refusal> {
     if head.method != Some(b"POST") {
         return Err(Refusal::new(Cause::MethodNotAllowed, "events are sent with POST"));
     }
@@ -160,9 +175,9 @@ pub(crate) fn admit<'h>(
         }
     }
     if head.content_length.is_some_and(|length| is_over(length, limits.body_bytes)) {
-        return Err(Refusal::body_too_large(limits.body_bytes));
+        return Err(Refusal::body_too_large(limits.body_bytes, Label::of(index)));
     }
-    Ok(Admission { source: SourceIndex(index), forbidden: head.forbidden, presented, replayed })
+    Ok(Admission { source: index, forbidden: head.forbidden, presented, replayed })
 }
 
 /// Whether the request is a replay, and of which event. Who is no sender of the source proves itself by a secret of its own.

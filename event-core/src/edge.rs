@@ -16,6 +16,7 @@ use crate::problem::RetryAfter;
 use crate::response::{self, Sent, UpstreamResponse};
 use crate::shape::ValidEvent;
 use crate::subject::Ids;
+use crate::tally::Label;
 use crate::{Cause, Refusal, json};
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -135,14 +136,15 @@ impl Edge {
     ) -> Result<Verdict<'_>, Refusal> {
         let limits = &self.config.limits;
         if body.len() > limits.body_bytes {
-            return Err(Refusal::body_too_large(limits.body_bytes));
+            return Err(Refusal::body_too_large(limits.body_bytes, Label::of(admission.source)));
         }
         let source = self.source(admission.source)?;
         let own_id = match admission.replayed.as_deref() {
             Some(id) => Some(id),
             None => {
                 let proved = source.verify.check(admission.presented.as_deref(), body, now_s);
-                proved.map_err(Refusal::signature_invalid)?.event_id
+                let refused = |fault| Refusal::signature_invalid(fault).labelled(Label::of(admission.source));
+                proved.map_err(refused)?.event_id
             }
         };
         let arrival = Arrival {
@@ -156,15 +158,19 @@ impl Edge {
         let value = match json::parse(body, limits.depth) {
             Ok(value) => value,
             Err(error) => {
-                let refusal = Refusal::new(Cause::JsonMalformed, error.to_string());
+                let refusal = Refusal::new(Cause::JsonMalformed, error.to_string()).labelled(arrival.label());
                 return self.set_aside(&arrival, None, refusal);
             }
         };
         let event = match ValidEvent::check(&value, limits.id_bytes) {
             Ok(event) => event,
-            Err(errors) => return self.set_aside(&arrival, None, Refusal::event_invalid(errors)),
+            Err(errors) => {
+                let refusal = Refusal::event_invalid(errors).labelled(arrival.label());
+                return self.set_aside(&arrival, None, refusal);
+            }
         };
         self.judge_event(&arrival, &event, now_s, places)
+            .map_err(|refusal| refusal.labelled(arrival.label().typed(&event)))
             .or_else(|refusal| self.set_aside(&arrival, Some(&event), refusal))
     }
 
@@ -182,7 +188,7 @@ impl Edge {
         let source = self.source(index)?;
         require_registered(source, event)?;
         let delivery = config.delivery.of(event.event_type());
-        let mut sent = Box::new(Sent::new(delivery.retry_after));
+        let mut sent = Box::new(Sent::new(delivery.retry_after, arrival.label().typed(event)));
         if let Some(memory) = self.memory.as_ref().filter(|_| config.memory.duplicates.is_some()) {
             sent.fingerprint = memory.fingerprint(&arrival.id(), arrival.content_id());
             if sent.fingerprint.as_ref().is_some_and(|it| it.is_copy(places, now_s)) {
@@ -227,6 +233,7 @@ impl Edge {
     fn complete(&self, question: Question, resolution: &Resolution) -> Result<ForwardHeaders<'_>, Refusal> {
         let Question { subject, mut headers, mut sent, replayed } = question;
         let source = self.source(subject.source())?;
+        let label = sent.label;
         let assigned = match resolution {
             Resolution::Answered(Answer::Assigned(owners)) => {
                 headers.assign(owners.assignment());
@@ -247,7 +254,7 @@ impl Edge {
                 Err(Refusal::new(Cause::DirectoryUnavailable, detail).retry_after(sent.retry_after))
             }
         };
-        match assigned {
+        match assigned.map_err(|refusal| refusal.labelled(label)) {
             Ok(()) => {
                 let delivery = self.config.delivery.of(headers.event_type());
                 Ok(headers.complete(&self.config, source, delivery, sent))
@@ -287,7 +294,8 @@ impl Edge {
     ) -> ForwardHeaders<'e> {
         let delivery = self.config.delivery.others();
         headers.set_aside(refusal.cause());
-        let sent = Sent { set_aside: Some(refusal), ..Sent::new(delivery.retry_after) };
+        let sent = Sent::new(delivery.retry_after, refusal.label());
+        let sent = Sent { set_aside: Some(refusal), ..sent };
         headers.complete(&self.config, source, delivery, Box::new(sent))
     }
 
@@ -340,6 +348,10 @@ struct Arrival<'a> {
 }
 
 impl Arrival<'_> {
+    fn label(&self) -> Label {
+        Label::of(self.index)
+    }
+
     /// The event's id, as a header value.
     fn id(&self) -> Cow<'_, str> {
         match self.own_id {

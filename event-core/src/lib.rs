@@ -14,6 +14,7 @@
 //! | forward | [`forward`] | the headers that upstream gets |
 //! | response | [`response`] | upstream's status → pass, or a [`Refusal`] |
 //! | afterwards | [`accepted`] | what is remembered, to find copies and late events |
+//! | | [`tally`] | what the event is counted under |
 //!
 //! [`Edge`] ties them together: [`Edge::admit`] judges the headers, [`Edge::judge`] the body.
 //!
@@ -61,6 +62,7 @@ pub mod problem;
 pub mod response;
 pub mod shape;
 pub mod subject;
+pub mod tally;
 pub mod timestamp;
 mod verify;
 

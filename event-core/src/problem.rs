@@ -4,6 +4,7 @@
 use crate::Cause;
 use crate::headers::{EVENT_DUPLICATE, EVENT_QUARANTINED};
 use crate::shape::ShapeError;
+use crate::tally::Label;
 use crate::verify::SignatureFault;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -20,6 +21,7 @@ pub struct Refusal {
     status: u16,
     retry_after: Option<RetryAfter>,
     signature_fault: Option<SignatureFault>,
+    label: Label,
 }
 
 /// When a sender should come back.
@@ -61,13 +63,14 @@ impl Refusal {
             status: cause.status(),
             retry_after: None,
             signature_fault: None,
+            label: Label::default(),
         }
     }
 
     /// The body is over the limit, in bytes.
     #[must_use]
-    pub fn body_too_large(limit: usize) -> Self {
-        Self::new(Cause::BodyTooLarge, format!("the body is larger than {limit} bytes"))
+    pub fn body_too_large(limit: usize, label: Label) -> Self {
+        Self::new(Cause::BodyTooLarge, format!("the body is larger than {limit} bytes")).labelled(label)
     }
 
     /// One answer whatever the fault: it would help whoever tries to guess.
@@ -97,6 +100,17 @@ impl Refusal {
     #[must_use]
     pub(crate) fn taken_aside(self) -> Self {
         Self { status: 202, retry_after: None, ..self }
+    }
+
+    /// Says what it is counted under.
+    #[must_use]
+    pub(crate) fn labelled(self, label: Label) -> Self {
+        Self { label, ..self }
+    }
+
+    /// What it is counted under.
+    pub(crate) const fn label(&self) -> Label {
+        self.label
     }
 
     /// Why.

@@ -4,6 +4,7 @@ use crate::accepted::duplicates::Fingerprint;
 use crate::accepted::order::Latest;
 use crate::directory::lessons::Lesson;
 use crate::problem::RetryAfter;
+use crate::tally::Label;
 use crate::{Cause, Refusal};
 
 /// A sane `Retry-After`, in seconds. A date is not kept: there is no clock here to read it by.
@@ -29,12 +30,19 @@ pub struct Sent {
     pub(crate) lesson: Option<Lesson>,
     pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) latest: Option<Latest>,
+    pub(crate) label: Label,
 }
 
 impl Sent {
-    /// Nothing but when to come back.
-    pub(crate) const fn new(retry_after: RetryAfter) -> Self {
-        Self { retry_after, set_aside: None, lesson: None, fingerprint: None, latest: None }
+    /// Nothing but when to come back, and what it is counted under.
+    pub(crate) const fn new(retry_after: RetryAfter, label: Label) -> Self {
+        Self { retry_after, set_aside: None, lesson: None, fingerprint: None, latest: None, label }
+    }
+
+    /// What it is counted under.
+    #[must_use]
+    pub const fn label(&self) -> Label {
+        self.label
     }
 
     /// Why it went to the quarantine sink, if it did.
@@ -82,7 +90,7 @@ pub(crate) fn judge(sent: &Sent, response: &impl UpstreamResponse) -> Option<Ref
     let upstream_asks = value.and_then(|value| read_retry_after(&value)).map(RetryAfter::exactly);
     let refusal =
         Refusal::new(Cause::UpstreamUnavailable, "upstream did not accept the event; send it again later");
-    Some(refusal.retry_after(upstream_asks.unwrap_or(sent.retry_after)))
+    Some(refusal.retry_after(upstream_asks.unwrap_or(sent.retry_after)).labelled(sent.label))
 }
 
 /// RFC 9110, section 10.2.3: delay-seconds.
@@ -111,7 +119,7 @@ mod tests {
     }
 
     fn judge(response: &Response) -> Option<Refusal> {
-        super::judge(&Sent::new(RetryAfter::exactly(30)), response)
+        super::judge(&Sent::new(RetryAfter::exactly(30), Label::default()), response)
     }
 
     fn retry_after(value: Option<&'static [u8]>) -> Option<String> {
@@ -137,7 +145,7 @@ mod tests {
     #[test]
     fn the_sink_has_an_event_only_with_2xx() {
         let refusal = Refusal::new(Cause::JsonMalformed, "there is no JSON value");
-        let sent = Sent { set_aside: Some(refusal), ..Sent::new(RetryAfter::exactly(30)) };
+        let sent = Sent { set_aside: Some(refusal), ..Sent::new(RetryAfter::exactly(30), Label::default()) };
         for status in [200, 202, 204] {
             let answer = super::judge(&sent, &Response(status, "via_upstream", None)).unwrap();
             assert_eq!((answer.cause(), answer.status()), (Cause::JsonMalformed, 202), "{status}");

@@ -10,7 +10,7 @@ pub use fault::{Fault, ShapeError};
 use crate::subject::{Ids, Subject};
 use crate::timestamp::Timestamp;
 use serde_json::{Map, Value};
-use validators::{KNOWN, Known, Standard, StandardErrors};
+use validators::{KNOWN, Standard, StandardErrors};
 
 /// The most errors that one answer lists.
 pub const MAX_ERRORS: usize = 16;
@@ -19,6 +19,8 @@ pub const MAX_ERRORS: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValidEvent<'v> {
     event_type: &'v str,
+    /// 1 if the type has no schema of its own, else two more than its place among [`KNOWN`].
+    type_number: u8,
     timestamp: Timestamp,
     subject: Subject<'v>,
 }
@@ -37,7 +39,8 @@ impl<'v> ValidEvent<'v> {
         else {
             return Err(standard_errors(value));
         };
-        if let Some(known) = find(event_type)
+        let place = find(event_type);
+        if let Some(known) = place.and_then(|place| KNOWN.get(place))
             && !(known.is_valid)(value)
         {
             return Err(ShapeError::collect((known.errors)(value)));
@@ -46,13 +49,20 @@ impl<'v> ValidEvent<'v> {
         if [&top, &inner].iter().any(|ids| ids.present().any(|(_, id)| id.len() > id_bytes)) {
             return Err(ids_too_long(&top, &inner, id_bytes));
         }
-        Ok(Self { event_type, timestamp, subject: Subject::choose(top, inner) })
+        let type_number = place.map_or(1, |place| u8::try_from(place + 2).unwrap_or(1));
+        Ok(Self { event_type, type_number, timestamp, subject: Subject::choose(top, inner) })
     }
 
     /// The event type, well-formed.
     #[must_use]
     pub const fn event_type(&self) -> &'v str {
         self.event_type
+    }
+
+    /// What the event type is counted under: 1 if it has no schema of its own, else the number of
+    /// [`known_event_type`] and one more.
+    pub(crate) const fn type_number(&self) -> u8 {
+        self.type_number
     }
 
     /// The instant that the event names.
@@ -104,8 +114,14 @@ pub fn is_known(event_type: &str) -> bool {
     find(event_type).is_some()
 }
 
-fn find(event_type: &str) -> Option<&'static Known> {
-    KNOWN.binary_search_by(|known| known.event_type.cmp(event_type)).ok().and_then(|index| KNOWN.get(index))
+/// The known event type of this number, from 1.
+pub(crate) fn known_event_type(number: usize) -> Option<&'static str> {
+    KNOWN.get(number.checked_sub(1)?).map(|known| known.event_type)
+}
+
+/// The place of an event type among the known ones.
+fn find(event_type: &str) -> Option<usize> {
+    KNOWN.binary_search_by(|known| known.event_type.cmp(event_type)).ok()
 }
 
 /// The members that decide something, found in one pass.

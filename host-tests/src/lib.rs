@@ -4,6 +4,7 @@
 //! into the other: [`on_core`], [`on_simulator`] and [`on_envoy`]. The tests compare endings; this crate holds no test and
 //! knows the plugin only as a file.
 
+pub mod counted;
 pub mod directory;
 pub mod ending;
 pub mod events;

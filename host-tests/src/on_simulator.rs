@@ -8,6 +8,7 @@ use envoy_sim::{
     Upstream, UpstreamFailure,
 };
 
+use crate::counted::{self, Counters};
 use crate::directory::{self, Script};
 use crate::ending::{Ending, Outcome, UpstreamSaw};
 use crate::exchange::{Exchange, Failure, Step};
@@ -78,7 +79,10 @@ pub fn run(
 ) -> Result<Simulated> {
     sim.advance(Duration::from_millis(exchange.wait_ms))?;
     let sent = exchange.at(sim.now_ns() / 1_000_000_000);
+    let before = Counters::of(sim);
     let seen = sim.run(request(&sent, downstream, attempts))?;
+    let logged = seen.filter_state.get(OUTCOME).map(|outcome| headers::shown(outcome));
+    counted::check(&before, sim, &seen, logged.as_deref())?;
     let simulated = read(&sent, attempts, seen)?;
     Ok(Simulated { ending: simulated.ending.as_written(exchange, &sent), ..simulated })
 }

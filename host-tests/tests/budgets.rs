@@ -113,6 +113,8 @@ fn every_kind_of_request_stays_within_its_budget() {
     }
     let mut over = Vec::new();
     for (kind, budget) in BUDGETS {
+        // The first of its kind defines its counter.
+        sim.run(request(kind)).unwrap();
         let seen = sim.run(request(kind)).unwrap();
         let cause = seen.filter_state.get(b"bellhop.outcome".as_slice()).cloned().unwrap_or_default();
         let cause = String::from_utf8(cause).unwrap();

@@ -8,7 +8,9 @@ mod reply;
 
 use crate::callout::{self, Reply};
 use crate::host::{self, HeldRequest};
+use crate::metrics::{Callout, Lookup, Metrics};
 use crate::shared_data;
+use crate::worker::Worker;
 use directory_api::{Ids, Link, resolve_path};
 use event_core::config::{Config, DirectorySettings};
 use event_core::directory::asking::{Asking, Place};
@@ -19,6 +21,7 @@ use event_core::directory::question::{Question, Subject};
 use event_core::directory::slots::Slots;
 use event_core::directory::{Answer, Owners, Resolution};
 use event_core::response::Sent;
+use event_core::tally::{Label, Outcome, Tally};
 use event_core::{Decision, Edge};
 use proxy_wasm::types::LogLevel;
 use reply::Meaning;
@@ -52,6 +55,7 @@ struct State {
 pub(crate) struct Waiter {
     context: u32,
     subject: Subject,
+    label: Label,
     /// Taken out to be looked at: nothing is borrowed while Envoy is called.
     state: Cell<Wait>,
 }
@@ -69,6 +73,11 @@ pub(crate) enum Wait {
 }
 
 impl Waiter {
+    /// What its event is counted under.
+    pub(crate) const fn label(&self) -> Label {
+        self.label
+    }
+
     /// What has become of it, if it need not wait any more.
     pub(crate) fn end(&self) -> Option<Wait> {
         match self.state.take() {
@@ -81,21 +90,28 @@ impl Waiter {
     }
 
     /// Lets the request go on, on behalf of its context.
-    fn settle(&self, edge: &Edge, resolution: &Resolution) {
+    fn settle(&self, worker: &Worker, resolution: &Resolution) {
         let Wait::Held(request, question) = self.state.take() else { return };
         if !host::act_for(self.context) {
             return;
         }
-        match edge.resolve(question, resolution) {
+        worker.metrics().lookup(match resolution {
+            Resolution::Answered(_) => Lookup::Miss,
+            Resolution::Stale(..) => Lookup::Stale,
+            Resolution::Unavailable => Lookup::Unavailable,
+        });
+        match worker.edge().resolve(question, resolution) {
             Decision::Forward(headers) => match request.forward_later(&headers) {
                 Ok(()) => self.state.set(Wait::Forwarded(headers.into_sent())),
                 Err(status) => {
                     host::log(LogLevel::Error, &format!("request failed closed: {status:?}"));
                     host::fail_closed();
+                    worker.count(Tally::new(self.label, Outcome::Failed));
                 }
             },
             Decision::Refuse(refusal) => {
                 request.refuse(&refusal);
+                worker.count(Tally::refused(&refusal));
             }
         }
     }
@@ -137,20 +153,28 @@ impl Directory {
 
     /// Finds out whose an event is, or lets its request wait. `context` is that of the request.
     #[inline(never)]
-    pub(crate) fn ask(&self, edge: &Edge, context: u32, request: HeldRequest, question: Question) -> Asked {
+    pub(crate) fn ask(
+        &self,
+        worker: &Worker,
+        context: u32,
+        request: HeldRequest,
+        question: Question,
+    ) -> Asked {
+        let (edge, metrics) = (worker.edge(), worker.metrics());
         let known = |request, question, resolution| Asked::Known(request, question, resolution);
         let (Some(mut state), Some(settings)) = (self.state(), edge.config().directory()) else {
             return known(request, question, Resolution::Unavailable);
         };
         let now_ms = host::now_ms();
         let subject = question.subject().clone();
-        let found = match state.find(edge, &subject, now_ms) {
+        let label = question.label();
+        let found = match state.find(edge, metrics, &subject, now_ms) {
             Found::Fresh(answer) => return known(request, question, Resolution::Answered(answer)),
             found @ (Found::Stale(..) | Found::Nothing) => found,
         };
         let waiter = |request, question| {
             let state = Cell::new(Wait::Held(request, question));
-            Rc::new(Waiter { context, subject: subject.clone(), state })
+            Rc::new(Waiter { context, subject: subject.clone(), label, state })
         };
         match state.asking.place(&subject) {
             Place::Follows => {
@@ -158,34 +182,35 @@ impl Directory {
                 state.asking.follow(&subject, context, Rc::clone(&waiter));
                 Asked::Waits(waiter)
             }
-            Place::Leads => match state.send(edge, settings, &subject, now_ms) {
+            Place::Leads => match state.send(edge, metrics, settings, &subject, now_ms) {
                 Some(token) => {
                     let waiter = waiter(request, question);
                     state.asking.lead(&subject, token, now_ms, context, Rc::clone(&waiter));
                     state.tick();
                     Asked::Waits(waiter)
                 }
-                None => known(request, question, without_answer(found)),
+                None => known(request, question, not_asked(metrics, found)),
             },
-            Place::None => known(request, question, without_answer(found)),
+            Place::None => known(request, question, not_asked(metrics, found)),
         }
     }
 
     /// A callout has ended: all that waited for it go on. `context` is the one whose callback this is.
-    pub(crate) fn answered(&self, edge: &Edge, token: u32, reply: &Reply) {
+    pub(crate) fn answered(&self, worker: &Worker, token: u32, reply: &Reply) {
         let Some((resolution, waiting)) =
-            self.state().and_then(|mut state| state.answered(edge, token, reply))
+            self.state().and_then(|mut state| state.answered(worker, token, reply))
         else {
             // An answer to a link, or to a question that nobody waits for any more.
             return;
         };
         for waiter in waiting {
-            waiter.settle(edge, &resolution);
+            waiter.settle(worker, &resolution);
         }
     }
 
     /// Asks again what a request that has gone has asked, and gives up what is overdue.
-    pub(crate) fn tick(&self, edge: &Edge) {
+    pub(crate) fn tick(&self, worker: &Worker) {
+        let edge = worker.edge();
         let Some(settings) = edge.config().directory() else { return };
         let mut settled = Vec::new();
         if let Some(mut state) = self.state() {
@@ -193,7 +218,7 @@ impl Directory {
             let since_ms = now_ms.saturating_sub(u64::from(settings.timeout_ms) + GRACE_MS);
             for subject in state.asking.lost(since_ms) {
                 if !state.asking.is_overdue(&subject, since_ms)
-                    && let Some(token) = state.send(edge, settings, &subject, now_ms)
+                    && let Some(token) = state.send(edge, worker.metrics(), settings, &subject, now_ms)
                 {
                     state.asking.asked_again(&subject, token, now_ms);
                 } else {
@@ -208,7 +233,7 @@ impl Directory {
         }
         for (resolution, waiting) in settled {
             for waiter in waiting {
-                waiter.settle(edge, &resolution);
+                waiter.settle(worker, &resolution);
             }
         }
     }
@@ -237,9 +262,10 @@ impl Directory {
 
 impl State {
     /// What this worker or another knows of a subject.
-    fn find(&mut self, edge: &Edge, subject: &Subject, now_ms: u64) -> Found {
+    fn find(&mut self, edge: &Edge, metrics: &Metrics, subject: &Subject, now_ms: u64) -> Found {
         let found = self.cache.find(subject, now_ms);
         if matches!(found, Found::Fresh(_)) {
+            metrics.lookup(Lookup::Hit);
             return found;
         }
         let Some(slots) = &self.slots else { return found };
@@ -249,7 +275,11 @@ impl State {
             None => found,
             Some(shared) => {
                 self.cache.keep(subject, &Answer::Assigned(shared.owners), shared.said_ms);
-                self.cache.find(subject, now_ms)
+                let found = self.cache.find(subject, now_ms);
+                if matches!(found, Found::Fresh(_)) {
+                    metrics.lookup(Lookup::SharedHit);
+                }
+                found
             }
         }
     }
@@ -258,6 +288,7 @@ impl State {
     fn send(
         &mut self,
         edge: &Edge,
+        metrics: &Metrics,
         settings: &DirectorySettings,
         subject: &Subject,
         now_ms: u64,
@@ -269,6 +300,7 @@ impl State {
             Ok(token) => Some(token),
             Err(status) => {
                 // `BadArgument`: no such cluster. `InternalFailure`: no healthy host.
+                metrics.callout(Callout::Refused);
                 let change = self.circuit.failed(now_ms);
                 say(change, &format!("the callout was refused with {status:?}"));
                 None
@@ -276,10 +308,26 @@ impl State {
         }
     }
 
-    fn answered(&mut self, edge: &Edge, token: u32, reply: &Reply) -> Option<(Resolution, Vec<Rc<Waiter>>)> {
+    fn answered(
+        &mut self,
+        worker: &Worker,
+        token: u32,
+        reply: &Reply,
+    ) -> Option<(Resolution, Vec<Rc<Waiter>>)> {
+        let (edge, metrics) = (worker.edge(), worker.metrics());
+        let asked_ms = self.asking.asked_ms(token)?;
         let (subject, waiting) = self.asking.answered(token)?;
         let now_ms = host::now_ms();
-        let resolution = match reply::read(reply) {
+        metrics.callout_ms(now_ms.saturating_sub(asked_ms));
+        let meaning = reply::read(reply);
+        metrics.callout(match (&meaning, reply.status) {
+            (Meaning::Answer(Answer::Conflict), _) => Callout::Conflict,
+            (Meaning::Answer(_), _) => Callout::Ok,
+            (Meaning::Unusable, _) => Callout::Unusable,
+            (Meaning::Away, Some(504)) => Callout::Timeout,
+            (Meaning::Away, _) => Callout::Error,
+        });
+        let resolution = match meaning {
             Meaning::Answer(answer) => {
                 say(self.circuit.succeeded(), "");
                 self.cache.keep(&subject, &answer, now_ms);
@@ -333,6 +381,12 @@ fn without_answer(found: Found) -> Resolution {
         Found::Stale(owners, age_s) => Resolution::Stale(owners, age_s),
         Found::Nothing => Resolution::Unavailable,
     }
+}
+
+/// The same for an event that does not wait, and counts it.
+fn not_asked(metrics: &Metrics, found: Found) -> Resolution {
+    metrics.lookup(if matches!(found, Found::Nothing) { Lookup::Unavailable } else { Lookup::Stale });
+    without_answer(found)
 }
 
 fn say(change: Change, why: &str) {

@@ -8,7 +8,8 @@
 //! | `stream` | the phases of one request, as a state machine |
 //! | `host` | every call to Envoy; what may be called when is said by types |
 //! | `callout`, `shared_data` | the calls that ask a cluster, and those that the workers share data by |
-//! | `header_map` | all headers of a message at once, read where Envoy put them; the only unsafe code |
+//! | `metrics` | the calls that count |
+//! | `header_map` | all headers of a message at once, read where Envoy put them; with `metrics` the only unsafe code |
 //!
 //! Invariant: nothing here panics. A panic would take the worker's VM with it, and Envoy would answer 503 until it has
 //! made another. The lints below and `clippy.toml` hold that; a trap never opens the gate, since the filter fails closed.
@@ -26,6 +27,7 @@ mod callout;
 mod directory;
 mod header_map;
 mod host;
+mod metrics;
 mod root;
 mod shared_data;
 mod stream;

@@ -49,7 +49,7 @@ impl RootContext for Root {
         if let Some(worker) = &self.worker
             && let Some(directory) = worker.directory()
         {
-            directory.tick(worker.edge());
+            directory.tick(worker);
         }
     }
 

@@ -18,6 +18,7 @@ use crate::shared_data::{self, Accepted};
 use crate::worker::Worker;
 use event_core::forward::ForwardHeaders;
 use event_core::response::Sent;
+use event_core::tally::{Label, Outcome, Tally};
 use event_core::{Admission, Decision, Refusal, Verdict};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, LogLevel, Status};
@@ -86,6 +87,9 @@ impl Stream {
         };
         let (phase, action) = result.unwrap_or_else(|fault| {
             host::log(LogLevel::Error, &format!("request failed closed: {fault:?}"));
+            if let Some(worker) = &self.worker {
+                worker.count(Tally::new(Label::default(), Outcome::Failed));
+            }
             (Phase::Answered, host::fail_closed())
         });
         self.phase = phase;
@@ -104,20 +108,35 @@ impl Stream {
         }
     }
 
+    /// The event has ended, and neither upstream nor we have answered.
+    fn abandon(&self, label: Label) {
+        if let Some(worker) = &self.worker {
+            worker.count_abandoned(label);
+        }
+    }
+
     /// Waits no more.
     fn leave(&mut self) {
         if let Phase::Waiting(waiter) = &self.phase
             && let Some(directory) = self.worker.as_ref().and_then(|worker| worker.directory())
         {
             directory.leave(waiter);
+            let label = waiter.label();
             self.phase = Phase::Answered;
+            self.abandon(label);
         }
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        self.catch_up();
         self.leave();
+        match &self.phase {
+            Phase::Collecting(collecting) => self.abandon(Label::of(collecting.admission.source)),
+            Phase::Forwarded(sent) => self.abandon(sent.label()),
+            Phase::New | Phase::Waiting(_) | Phase::Passed | Phase::Answered => {}
+        }
     }
 }
 
@@ -146,8 +165,8 @@ impl Collecting {
     fn receive(self, worker: &Worker, size: usize) -> Result<Self, Step> {
         let limit = worker.edge().config().body_bytes();
         if size > limit {
-            let refusal = Refusal::body_too_large(limit);
-            return Err((Phase::Answered, self.request.refuse(&refusal)));
+            let refusal = Refusal::body_too_large(limit, Label::of(self.admission.source));
+            return Err(refuse(worker, self.request, &refusal));
         }
         Ok(Self { received: size, ..self })
     }
@@ -159,15 +178,15 @@ impl Collecting {
         let now_s = if worker.edge().needs_time(&admission) { host::now_s() } else { 0 };
         match worker.edge().judge(&admission, &body, now_s, &Accepted) {
             Verdict::Forward(headers) => forward(request, headers),
-            Verdict::Refuse(refusal) => Ok(refuse(request, &refusal)),
+            Verdict::Refuse(refusal) => Ok(refuse(worker, request, &refusal)),
             Verdict::Ask(question) => {
                 let directory = worker.directory().ok_or(Fault::Unconfigured)?;
-                match directory.ask(worker.edge(), context_id, request, question) {
+                match directory.ask(worker, context_id, request, question) {
                     Asked::Waits(waiter) => Ok((Phase::Waiting(waiter), Action::Pause)),
                     Asked::Known(request, question, resolution) => {
                         match worker.edge().resolve(question, &resolution) {
                             Decision::Forward(headers) => forward(request, headers),
-                            Decision::Refuse(refusal) => Ok(refuse(request, &refusal)),
+                            Decision::Refuse(refusal) => Ok(refuse(worker, request, &refusal)),
                         }
                     }
                 }
@@ -181,7 +200,8 @@ fn forward(request: HeldRequest, headers: ForwardHeaders<'_>) -> Result<Step, Fa
     Ok((Phase::Forwarded(headers.into_sent()), action))
 }
 
-fn refuse(request: HeldRequest, refusal: &Refusal) -> Step {
+fn refuse(worker: &Worker, request: HeldRequest, refusal: &Refusal) -> Step {
+    worker.count(Tally::refused(refusal));
     (Phase::Answered, request.refuse(refusal))
 }
 
@@ -192,7 +212,7 @@ fn on_headers(worker: &Worker, phase: Phase, context_id: u32, end_of_stream: boo
     let headers = request.headers()?;
     let admission = match worker.edge().admit(headers.iter()) {
         Ok(admission) => admission,
-        Err(refusal) => return Ok(refuse(request, &refusal)),
+        Err(refusal) => return Ok(refuse(worker, request, &refusal)),
     };
     for name in &admission.forbidden {
         request.remove_header(name)?;
@@ -231,8 +251,10 @@ fn on_trailers(worker: &Worker, phase: Phase, context_id: u32) -> Result<Step, F
 fn on_response(worker: &Worker, sent: Sent) -> Step {
     let response = HeldResponse::in_headers_callback();
     if let Some(refusal) = worker.edge().judge_response(&sent, &response) {
+        worker.count(Tally::refused(&refusal));
         return (Phase::Answered, response.replace(&refusal));
     }
+    worker.count(Tally::new(sent.label(), Outcome::Forwarded));
     if response.is_accepted() {
         if let Some(lesson) = sent.lesson()
             && let Some(directory) = worker.directory()

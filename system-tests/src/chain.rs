@@ -59,6 +59,14 @@ impl Chain {
         Ok(Self { directory, upstream, gateway, edge })
     }
 
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn send(&self, request: &Request) -> io::Result<Response> {
+        http1::send(self.edge, request)
+    }
+
     /// Posts an event to the open source.
     ///
     /// # Errors

@@ -14,6 +14,8 @@ pub const ADMIN_PORT: u16 = 9901;
 pub const UPSTREAM_PORT: u16 = 9000;
 /// The one of the directory's cluster, which is commented out.
 pub const DIRECTORY_PORT: u16 = 8090;
+/// The one of the collector of traces, which is commented out.
+pub const COLLECTOR_PORT: u16 = 4318;
 
 /// The path of the filter that `envoy.yaml` names, from the root of the repository.
 const MODULE: &str = "target/wasm32-wasip1/release/bellhop_plugin.wasm";
@@ -95,6 +97,15 @@ impl Bootstrap {
     /// When it does not stand there.
     pub fn with_directory(self, port: u16) -> Result<Self, NotOnce> {
         self.out_of_comment("    #- name: directory\n")?.port(DIRECTORY_PORT, port)
+    }
+
+    /// Takes tracing out of its comment, with a collector on this port.
+    ///
+    /// # Errors
+    /// When it does not stand there.
+    pub fn with_tracing(self, port: u16) -> Result<Self, NotOnce> {
+        let tracing = format!("{}#tracing:\n", " ".repeat(16));
+        self.out_of_comment(&tracing)?.out_of_comment("    #- name: collector\n")?.port(COLLECTOR_PORT, port)
     }
 
     /// Takes the route to the quarantine sink out of its comment, which leads to the directory's cluster.

@@ -102,6 +102,15 @@ pub(crate) const PARTS: &[Part] = &[
         files: None,
     },
     Part {
+        name: "dashboard and alert rules with real Prometheus",
+        tools: &[
+            Tool { probe: &["prometheus", "--version"], source: Source::Apt("prometheus") },
+            Tool { probe: &["promtool", "--version"], source: Source::Apt("prometheus") },
+        ],
+        run: &["cargo", "test", "--package", "system-tests", "--test", "monitoring"],
+        files: None,
+    },
+    Part {
         name: "the account directory on PostgreSQL",
         tools: &[Tool {
             // Debian puts the server outside of `PATH`.

@@ -8,7 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::Outcome;
-use crate::store::{QuarantineCounts, Quarantining, Trimmed};
+use crate::store::{QuarantineCounts, QuarantineLimits, Quarantining, Trimmed};
 
 /// Counters of the quarantine. Clones count together.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,9 @@ pub struct QuarantineMetrics {
     events: Family<State, Gauge>,
     bytes: Gauge,
     oldest: Gauge,
+    max_events: Gauge,
+    max_bytes: Gauge,
+    max_age: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -59,6 +62,20 @@ impl QuarantineMetrics {
             "Time since the event that waits longest was last seen",
             self.oldest.clone(),
         );
+        for (name, help, bound) in [
+            ("quarantine_max_events", "The most quarantined events", &self.max_events),
+            ("quarantine_max_bytes", "The most bytes of quarantined events", &self.max_bytes),
+            ("quarantine_max_age_seconds", "The age at which a quarantined event goes", &self.max_age),
+        ] {
+            registry.register(name, help, bound.clone());
+        }
+    }
+
+    /// Says what the configuration bounds.
+    pub(super) fn bound(&self, limits: QuarantineLimits) {
+        self.max_events.set(limits.events);
+        self.max_bytes.set(limits.bytes);
+        self.max_age.set(limits.age_ms / 1000);
     }
 
     pub(crate) fn taken(&self, outcome: Quarantining, cause: &str) {

@@ -245,6 +245,7 @@ async fn an_event_is_kept_listed_shown_without_secrets_and_dropped() {
         "bellhop_directory_quarantined_total{outcome=\"again\",cause=\"event_invalid\"} 1",
         "bellhop_directory_quarantine_events{state=\"waiting\"} 2",
         "bellhop_directory_quarantine_events{state=\"replayed\"} 0",
+        "bellhop_directory_quarantine_max_age_seconds 1209600",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }

@@ -91,6 +91,12 @@ impl<W> Asking<W> {
         }
     }
 
+    /// When a question was asked.
+    #[must_use]
+    pub fn asked_ms(&self, token: u32) -> Option<u64> {
+        self.questions.iter().find(|question| question.token == token).map(|question| question.asked_ms)
+    }
+
     /// The answer to a question is here: all that wait for it.
     pub fn answered(&mut self, token: u32) -> Option<(Subject, Vec<W>)> {
         let at = self.questions.iter().position(|question| question.token == token)?;

@@ -4,6 +4,7 @@ use crate::edge::SourceIndex;
 use crate::forward::EventHeaders;
 use crate::response::Sent;
 use crate::subject::{IdKind, Ids};
+use crate::tally::Label;
 use std::rc::Rc;
 
 /// The source and all ids that were taken from an event: the same for events that have the same answer.
@@ -105,6 +106,12 @@ impl Question {
     #[must_use]
     pub const fn subject(&self) -> &Subject {
         &self.subject
+    }
+
+    /// What the event is counted under.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        self.sent.label()
     }
 }
 
