@@ -8,16 +8,16 @@ use testbed::paths;
 
 /// A question of a panel.
 #[derive(Debug)]
-pub struct Question {
+pub(crate) struct Question {
     /// The title of its panel.
-    pub panel: String,
+    pub(crate) panel: String,
     /// The expression, with Grafana's variables filled in as for "All".
-    pub expression: String,
+    pub(crate) expression: String,
     /// The labels that its legend names.
-    pub legend: BTreeSet<String>,
+    pub(crate) legend: BTreeSet<String>,
 }
 
-pub fn read() -> Result<Value, BoxError> {
+pub(crate) fn read() -> Result<Value, BoxError> {
     let text = std::fs::read_to_string(paths::repository().join("deploy/grafana/bellhop.json"))?;
     Ok(serde_json::from_str(&text)?)
 }
@@ -33,7 +33,7 @@ fn filled_in(expression: &str) -> String {
 }
 
 /// Every question of every panel.
-pub fn questions(dashboard: &Value) -> Vec<Question> {
+pub(crate) fn questions(dashboard: &Value) -> Vec<Question> {
     let panels = dashboard["panels"].as_array().map(Vec::as_slice).unwrap_or_default();
     let of_panel = |panel: &Value| -> Vec<Question> {
         let title = panel["title"].as_str().unwrap_or_default().to_owned();

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 /// A metric in an expression.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Selector {
+pub(crate) struct Selector {
     /// Its name.
-    pub metric: String,
+    pub(crate) metric: String,
     /// Label, operator and value of each matcher.
-    pub matchers: Vec<(String, String, String)>,
+    pub(crate) matchers: Vec<(String, String, String)>,
 }
 
 /// The metrics of an expression: names that begin as ours, Envoy's and Prometheus's own do.
-pub fn selectors(expression: &str) -> Vec<Selector> {
+pub(crate) fn selectors(expression: &str) -> Vec<Selector> {
     let is_name = |character: char| character.is_ascii_alphanumeric() || "_:".contains(character);
     let mut found = Vec::new();
     let mut rest = expression;
@@ -53,7 +53,7 @@ fn matchers(inside: &str) -> Vec<(String, String, String)> {
 }
 
 /// The labels in `by (…)`.
-pub fn grouped_by(expression: &str) -> BTreeSet<String> {
+pub(crate) fn grouped_by(expression: &str) -> BTreeSet<String> {
     let groups = expression.split("by (").skip(1).filter_map(|after| after.split_once(')'));
     groups.flat_map(|(labels, _)| labels.split(',').map(|label| label.trim().to_owned())).collect()
 }

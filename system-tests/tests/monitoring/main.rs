@@ -1,6 +1,6 @@
 //! Dashboard and alert rules against real metrics: Prometheus scrapes real Envoy and a real `bellhop serve` after events of each kind, and
 //! every expression is asked. What it names must be there, so that no typing error and no renamed metric stays unseen. When alerts fire
-//! is tested by `deploy/prometheus/alerts_test.yml`, with promtool.
+//! is tested by the `…_test.yml` of `deploy/prometheus/`, with promtool.
 
 mod dashboard;
 mod expression;
@@ -144,13 +144,14 @@ fn promtool(arguments: &[&str]) -> Result<(), BoxError> {
 #[test]
 fn the_rules_are_in_order_and_fire_when_they_should() -> Result<(), BoxError> {
     promtool(&["check", "rules", "alerts.yml"])?;
-    promtool(&["test", "rules", "alerts_test.yml"])
+    promtool(&["test", "rules", "alerts_test.yml", "alerts_of_days_test.yml"])
 }
 
 #[test]
 fn every_alert_has_a_test_that_it_fires() -> Result<(), BoxError> {
     let read = |name: &str| std::fs::read_to_string(paths::repository().join("deploy/prometheus").join(name));
-    let (rules, tests) = (read("alerts.yml")?, read("alerts_test.yml")?);
+    let rules = read("alerts.yml")?;
+    let tests = read("alerts_test.yml")? + &read("alerts_of_days_test.yml")?;
     let alerts: Vec<_> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     assert!(alerts.len() > 10, "{alerts:?}");
     for alert in alerts {

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use system_tests::BoxError;
@@ -14,7 +14,7 @@ use testbed::{PATIENCE, http1, paths};
 
 /// A running Prometheus. It is stopped, and its data removed, when this is dropped.
 #[derive(Debug)]
-pub struct Prometheus {
+pub(crate) struct Prometheus {
     service: Option<Service>,
     address: SocketAddr,
     folder: PathBuf,
@@ -22,7 +22,7 @@ pub struct Prometheus {
 
 impl Prometheus {
     /// Starts it with `deploy/prometheus/prometheus.yml`, but for the addresses, and for intervals that do not make a test wait.
-    pub fn start(edge: SocketAddr, directory: SocketAddr, token: &str) -> Result<Self, BoxError> {
+    pub(crate) fn start(edge: SocketAddr, directory: SocketAddr, token: &str) -> Result<Self, BoxError> {
         let shipped = paths::repository().join("deploy/prometheus");
         let folder = paths::scratch()?.join(format!("prometheus-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
@@ -54,14 +54,23 @@ impl Prometheus {
             let line = output.lines().find(|line| line.contains("\"Listening on\""))?;
             line.split_once("address=")?.1.split_whitespace().next()?.parse().ok()
         })?;
-        Ok(Self { service: Some(service), address, folder })
+        let prometheus = Self { service: Some(service), address, folder };
+        let deadline = Instant::now() + PATIENCE;
+        // It listens before it answers questions.
+        while http1::send(address, &Request::new("GET", "/-/ready"))?.status != 200 {
+            if Instant::now() > deadline {
+                return Err("Prometheus does not get ready".into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(prometheus)
     }
 
     /// What it answers to a GET, under `data`.
     ///
     /// # Errors
     /// When it does not succeed, a bad expression for instance.
-    pub fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, BoxError> {
+    pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, BoxError> {
         let pairs: Vec<_> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         let path = format!("/api/v1/{path}?{}", pairs.join("&"));
         let answer = http1::send(self.address, &Request::new("GET", &path))?.json()?;
@@ -73,13 +82,13 @@ impl Prometheus {
     }
 
     /// The series that an expression has now, each with its labels and value.
-    pub fn query(&self, expression: &str) -> Result<Vec<Value>, BoxError> {
+    pub(crate) fn query(&self, expression: &str) -> Result<Vec<Value>, BoxError> {
         let data = self.get("query", &[("query", expression)])?;
         Ok(data["result"].as_array().cloned().unwrap_or_default())
     }
 
     /// Asks until an expression has series.
-    pub fn wait_for(&self, expression: &str) -> Result<Vec<Value>, BoxError> {
+    pub(crate) fn wait_for(&self, expression: &str) -> Result<Vec<Value>, BoxError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let series = self.query(expression)?;
@@ -91,7 +100,7 @@ impl Prometheus {
                 return Err(format!("`{expression}` has no series\n{log}").into());
             }
             // Prometheus tells nobody when it has scraped.
-            std::thread::sleep(std::time::Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 }
