@@ -320,13 +320,7 @@ impl State {
         let now_ms = host::now_ms();
         metrics.callout_ms(now_ms.saturating_sub(asked_ms));
         let meaning = reply::read(reply);
-        metrics.callout(match (&meaning, reply.status) {
-            (Meaning::Answer(Answer::Conflict), _) => Callout::Conflict,
-            (Meaning::Answer(_), _) => Callout::Ok,
-            (Meaning::Unusable, _) => Callout::Unusable,
-            (Meaning::Away, Some(504)) => Callout::Timeout,
-            (Meaning::Away, _) => Callout::Error,
-        });
+        metrics.callout(meaning.counts_as(reply));
         let resolution = match meaning {
             Meaning::Answer(answer) => {
                 say(self.circuit.succeeded(), "");

@@ -76,17 +76,20 @@ impl Callout {
 
 impl Metrics {
     /// An event has come to its end.
+    #[inline(never)]
     pub(crate) fn count(&self, config: &Config, tally: Tally) {
         increment(self.id(tally.key(), MetricType::Counter, &|| tally.metric(config).into()));
     }
 
     /// An event's owners were looked for.
+    #[inline(never)]
     pub(crate) fn lookup(&self, lookup: Lookup) {
         let key = DIRECTORY + lookup as u32;
         increment(self.id(key, MetricType::Counter, &|| lookup.metric().into()));
     }
 
     /// A question was sent, or could not be.
+    #[inline(never)]
     pub(crate) fn callout(&self, callout: Callout) {
         let key = CALLOUTS + callout as u32;
         increment(self.id(key, MetricType::Counter, &|| callout.metric().into()));
@@ -104,6 +107,7 @@ impl Metrics {
     }
 
     /// Envoy's number of a metric.
+    #[inline(never)]
     fn id(&self, key: u32, kind: MetricType, name: &dyn Fn() -> Cow<'static, str>) -> Option<u32> {
         // Never fails: nothing else is called while it is borrowed.
         let mut ids = self.0.try_borrow_mut().ok()?;
@@ -119,6 +123,7 @@ impl Metrics {
 }
 
 /// Events are worth more than their count: what Envoy does not take is left out.
+#[inline(never)]
 fn increment(id: Option<u32>) {
     if let Some(id) = id {
         #[allow(unsafe_code, reason = "the ABI")]

@@ -1,6 +1,7 @@
 //! What a reply of the directory means. It waits for none and keeps none.
 
 use crate::callout::Reply;
+use crate::metrics::Callout;
 use directory_api::{AssignedBy, Resolved};
 use event_core::accounts::Account;
 use event_core::directory::{Answer, Owners};
@@ -16,6 +17,19 @@ pub(super) enum Meaning {
     Away,
     /// It has nothing to say that can be used, about this question.
     Unusable,
+}
+
+impl Meaning {
+    /// What the question is counted as.
+    pub(super) fn counts_as(&self, reply: &Reply) -> Callout {
+        match (self, reply.status) {
+            (Self::Answer(Answer::Conflict), _) => Callout::Conflict,
+            (Self::Answer(_), _) => Callout::Ok,
+            (Self::Unusable, _) => Callout::Unusable,
+            (Self::Away, Some(504)) => Callout::Timeout,
+            (Self::Away, _) => Callout::Error,
+        }
+    }
 }
 
 pub(super) fn read(reply: &Reply) -> Meaning {
