@@ -242,6 +242,9 @@ mod tests {
     fn every_page_can_be_read_and_has_commands_unless_it_is_listed() {
         let pages = pages().unwrap();
         assert!(pages.len() >= PAGES.len() + 4, "{pages:?}");
+        for listed in WITHOUT_COMMANDS {
+            assert!(pages.iter().any(|page| Path::new(listed) == page), "there is no page {listed}");
+        }
         for page in pages {
             let (_, steps) = read(&page).unwrap_or_else(|error| panic!("{error:#}"));
             let has_commands = steps.iter().any(|step| matches!(step, Step::Commands(_)));
