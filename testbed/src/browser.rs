@@ -75,13 +75,7 @@ impl Browser {
         let number = N_STARTED.fetch_add(1, Ordering::Relaxed);
         let profile = paths::scratch()?.join(format!("chromium-{}-{number}", std::process::id()));
         fs::create_dir_all(&profile)?;
-        let mut command = Command::new("chromedriver");
-        command.arg("--port=0");
-        let mut driver = Service::start("chromedriver", command).map_err(|error| {
-            let said = "chromedriver does not start: `cargo xtask test --all --install` brings it";
-            io::Error::new(error.kind(), format!("{said} ({error})"))
-        })?;
-        let port = driver.wait_for(port)?;
+        let (driver, port) = driver()?;
         let session = Session::start(port, &profile)?;
         let browser = Self { session, _driver: driver, profile };
         browser.resize(1280, 900)?;
@@ -358,6 +352,27 @@ impl<'b> Element<'b> {
 fn text(value: &Value) -> io::Result<String> {
     let none = || io::Error::new(io::ErrorKind::InvalidData, format!("no text: {value}"));
     value.as_str().map(str::to_owned).ok_or_else(none)
+}
+
+/// chromedriver, and its port. It takes a free port of one address family and then the same of the other, which somebody
+/// may have: then it ends, and another begins with another port.
+fn driver() -> io::Result<(Service, u16)> {
+    const N_PORTS: usize = 8;
+    let mut n_tried = 0;
+    loop {
+        let mut command = Command::new("chromedriver");
+        command.arg("--port=0");
+        let mut driver = Service::start("chromedriver", command).map_err(|error| {
+            let said = "chromedriver does not start: `cargo xtask test --all --install` brings it";
+            io::Error::new(error.kind(), format!("{said} ({error})"))
+        })?;
+        n_tried += 1;
+        match driver.wait_for(port) {
+            Ok(port) => return Ok((driver, port)),
+            Err(error) if n_tried < N_PORTS && error.to_string().contains("Address already in use") => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The port in the line that chromedriver prints when it is ready.
