@@ -116,8 +116,16 @@ impl QuarantineState {
     }
 }
 
+impl TryFrom<String> for QuarantineState {
+    type Error = StoreError;
+
+    fn try_from(name: String) -> Result<Self, StoreError> {
+        Self::of_name(&name).ok_or(StoreError::UnknownValue { column: "state" })
+    }
+}
+
 /// An event that was set aside, without its body. Times are Unix milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct Quarantined {
     /// What it is called: later ones have larger numbers.
     pub id: i64,
@@ -146,6 +154,7 @@ pub struct Quarantined {
     /// Events with the same one are kept in order.
     pub partition_key: Option<String>,
     /// Whether it still has to be replayed.
+    #[sqlx(try_from = "String")]
     pub state: QuarantineState,
     /// How often it came.
     pub times_seen: i64,
@@ -165,7 +174,7 @@ pub struct Quarantined {
     pub n_body_bytes: i64,
 }
 
-/// `SELECT` with the columns of `Row`, and what follows.
+/// `SELECT` with the columns of [`Quarantined`], and what follows.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
@@ -177,64 +186,6 @@ macro_rules! select {
     };
 }
 use select;
-
-#[derive(FromRow)]
-struct Row {
-    id: i64,
-    environment: String,
-    source: String,
-    event_id: String,
-    cause: String,
-    path: String,
-    content_type: String,
-    event_type: Option<String>,
-    event_timestamp: Option<String>,
-    device_id: Option<String>,
-    bridge_id: Option<String>,
-    access_code_id: Option<String>,
-    partition_key: Option<String>,
-    state: String,
-    times_seen: i64,
-    first_seen_at: i64,
-    last_seen_at: i64,
-    attempts: i64,
-    attempted_at: Option<i64>,
-    answer_status: Option<i64>,
-    answer_cause: Option<String>,
-    n_body_bytes: i64,
-}
-
-impl TryFrom<Row> for Quarantined {
-    type Error = StoreError;
-
-    fn try_from(row: Row) -> Result<Self, StoreError> {
-        let state = QuarantineState::of_name(&row.state);
-        Ok(Self {
-            id: row.id,
-            environment: row.environment,
-            source: row.source,
-            event_id: row.event_id,
-            cause: row.cause,
-            path: row.path,
-            content_type: row.content_type,
-            event_type: row.event_type,
-            event_timestamp: row.event_timestamp,
-            device_id: row.device_id,
-            bridge_id: row.bridge_id,
-            access_code_id: row.access_code_id,
-            partition_key: row.partition_key,
-            state: state.ok_or(StoreError::UnknownValue { column: "state" })?,
-            times_seen: row.times_seen,
-            first_seen_at: row.first_seen_at,
-            last_seen_at: row.last_seen_at,
-            attempts: row.attempts,
-            attempted_at: row.attempted_at,
-            answer_status: row.answer_status,
-            answer_cause: row.answer_cause,
-            n_body_bytes: row.n_body_bytes,
-        })
-    }
-}
 
 impl NewQuarantined<'_> {
     /// The bytes that count: the body, and what is kept beside it.

@@ -2,7 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::{QuarantineState, Quarantined, Row, select};
+use super::{QuarantineState, Quarantined, select};
 use crate::store::{Store, StoreError};
 
 /// Which events; what is `None` does not matter.
@@ -36,13 +36,13 @@ impl Store {
     /// If the database fails.
     pub async fn quarantined(&self, id: i64) -> Result<Option<(Quarantined, Vec<u8>)>, StoreError> {
         let mut connection = self.reader.acquire().await?;
-        let row: Option<Row> =
+        let event: Option<Quarantined> =
             sqlx::query_as(select!("WHERE id = $1")).bind(id).fetch_optional(&mut *connection).await?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(event) = event else { return Ok(None) };
         let body = "SELECT body FROM quarantined WHERE id = $1";
         // It may have gone in between.
         let body: Option<(Vec<u8>,)> = sqlx::query_as(body).bind(id).fetch_optional(&mut *connection).await?;
-        body.map(|(body,)| Ok((row.try_into()?, body))).transpose()
+        Ok(body.map(|(body,)| (event, body)))
     }
 
     /// Up to `limit` events with larger numbers than `after`, in the order of their numbers.
@@ -68,8 +68,7 @@ impl Store {
         sql.push_str(" ORDER BY id LIMIT $2");
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(after).bind(i64::from(limit));
         let query = wanted().fold(query, |query, (_, value)| query.bind(value));
-        let rows: Vec<Row> = query.fetch_all(&self.reader).await?;
-        rows.into_iter().map(TryInto::try_into).collect()
+        Ok(query.fetch_all(&self.reader).await?)
     }
 
     /// How full the quarantine is.
