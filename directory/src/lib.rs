@@ -11,6 +11,7 @@
 //! | keeping accounts as the Seam API has them | [`sync`], [`sources`] |
 //! | asking providers to deliver | [`registration`] |
 //! | the side that faces Seam, as one part of the service | [`seam_side`] |
+//! | what led to no account, lately | [`unassigned`] |
 //! | connections and their bounds | [`serving`] |
 //! | running it all | [`service`] |
 
@@ -27,6 +28,7 @@ pub mod serving;
 pub mod sources;
 pub mod store;
 pub mod sync;
+pub mod unassigned;
 pub mod webhook;
 
 pub use config::{Config, ConfigError};

@@ -89,6 +89,16 @@ impl Metrics {
         self.resolves.get_or_create(&Outcome { outcome }).inc();
     }
 
+    /// How many questions had this outcome.
+    pub(crate) fn n_resolved(&self, outcome: &'static str) -> u64 {
+        self.resolves.get_or_create(&Outcome { outcome }).get()
+    }
+
+    /// How many links had this outcome.
+    pub(crate) fn n_learned(&self, outcome: &'static str) -> u64 {
+        self.links.get_or_create(&Outcome { outcome }).get()
+    }
+
     pub(crate) fn learned(&self, outcome: LinkOutcome) {
         let LinkOutcome { stored, known, contradicted, full } = outcome;
         for (outcome, count) in

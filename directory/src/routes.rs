@@ -4,6 +4,7 @@
 
 mod accounts;
 mod connected;
+mod console;
 mod customers;
 mod extract;
 mod health;
@@ -11,8 +12,11 @@ mod links;
 mod lists;
 mod metrics;
 mod openapi;
+mod overview;
+mod page;
 mod quarantine;
 mod resolve;
+mod unassigned;
 mod webhooks;
 
 use std::sync::Arc;
@@ -41,10 +45,14 @@ pub(crate) fn router(app: App) -> Router {
         .routes(routes!(resolve::resolve))
         .routes(routes!(links::learn))
         .routes(routes!(customers::accounts))
+        .routes(routes!(accounts::list))
         .routes(routes!(accounts::account))
+        .routes(routes!(accounts::ids::ids))
         .routes(routes!(accounts::devices))
         .routes(routes!(accounts::acs_systems))
         .routes(routes!(accounts::acs_entrances))
+        .routes(routes!(unassigned::list))
+        .routes(routes!(overview::overview))
         .routes(routes!(quarantine::take, quarantine::list))
         .routes(routes!(quarantine::show, quarantine::remove))
         .routes(routes!(quarantine::replay::one))
@@ -61,7 +69,11 @@ pub(crate) fn router(app: App) -> Router {
     let frame = OpenApiRouter::with_openapi(openapi::frame());
     let described = frame.merge(authenticated).merge(open).merge(health);
     let (router, document) = described.split_for_parts();
+    // Pages are no part of the contract: the document leaves them out.
+    let pages =
+        console::PAGE.routes().route_layer(middleware::from_fn_with_state(Arc::clone(&app), leave_room));
     router
+        .merge(pages)
         .fallback(async || Problem::new(Kind::RouteUnknown, "no route has this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(Kind::MethodNotAllowed, "the header `allow` names the methods of this path")

@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::quarantine::QuarantineSide;
 use crate::seam_side::{SeamSide, SeamSideError};
 use crate::serving::{self, Bounds};
+use crate::unassigned::Unassigned;
 use crate::{Config, Store, StoreError, clock, routes};
 
 /// How often old links are looked for.
@@ -32,6 +33,10 @@ pub struct Shared {
     pub config: Config,
     /// What is counted.
     pub metrics: Metrics,
+    /// What led to no account, lately.
+    pub unassigned: Unassigned,
+    /// When this process began, in Unix milliseconds: what it counts counts from there.
+    pub(crate) started_at: i64,
     /// A request that runs holds one.
     pub(crate) room: Arc<Semaphore>,
     /// So does each of them that shows no token, of fewer: strangers leave room for the others.
@@ -76,7 +81,10 @@ impl Service {
         let seam = config.seam.as_ref().map(side).transpose()?;
         let side = |it| QuarantineSide::new(it, &store, &metrics.quarantine);
         let quarantine = config.quarantine.as_ref().map(side);
-        Ok(Self { app: Arc::new(Shared { store, config, metrics, room, strangers, seam, quarantine }) })
+        let (unassigned, started_at) = (Unassigned::default(), clock::now_ms());
+        let shared =
+            Shared { store, config, metrics, unassigned, started_at, room, strangers, seam, quarantine };
+        Ok(Self { app: Arc::new(shared) })
     }
 
     /// What every route shares.

@@ -19,10 +19,13 @@ mod resolve;
 mod sync;
 mod webviews;
 
-pub use accounts::{AccountState, ConnectedAccount, Connection, NewAccount, Origin, Page, PageRequest};
+pub use accounts::{
+    AccountState, AccountSync, AccountsOf, ConnectedAccount, Connection, NewAccount, Origin, Page,
+    PageRequest,
+};
 pub use export::Exported;
 pub use import::Imported;
-pub use inventory::{AcsEntrance, AcsSystem, Device};
+pub use inventory::{AcsEntrance, AcsSystem, Device, OwnedHere, OwnedPlace};
 pub use jobs::{Job, JobCounts};
 pub use lines::LineFault;
 pub use links::LinkOutcome;

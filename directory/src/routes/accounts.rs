@@ -1,16 +1,19 @@
-//! `/v1/accounts/…`: an account, and what it has.
+//! `/v1/accounts…`: accounts, how far their syncs are, and what they have.
+
+pub(super) mod ids;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::extract;
 use super::lists::{self, List};
+use crate::clock;
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::service::{App, Shared};
-use crate::store::{AcsEntrance, AcsSystem, ConnectedAccount, Device};
+use crate::store::{AccountSync, AccountsOf, AcsEntrance, AcsSystem, ConnectedAccount, Device, PageRequest};
 
 /// The parameter of the path, as it is percent-encoded by whoever calls.
 type Id = Result<Path<String>, PathRejection>;
@@ -36,6 +39,30 @@ pub(super) struct Account {
     synced_at: Option<i64>,
     created_at: i64,
     updated_at: i64,
+    #[schema(required = true)]
+    sync: Option<Sync>,
+}
+
+/// The sync job of an account; null if it has none, as imported accounts.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccountSync)]
+struct Sync {
+    /// When it is due, or was when it began.
+    due_at: i64,
+    /// How often in a row it has failed.
+    attempts: i64,
+    /// Why, the last time.
+    #[schema(required = true)]
+    last_error: Option<String>,
+    /// Whether a process is at it.
+    is_running: bool,
+}
+
+impl From<AccountSync> for Sync {
+    fn from(sync: AccountSync) -> Self {
+        let AccountSync { due_at, attempts, last_error, lease_until } = sync;
+        Self { due_at, attempts, last_error, is_running: lease_until > clock::now_ms() }
+    }
 }
 
 impl From<ConnectedAccount> for Account {
@@ -53,6 +80,7 @@ impl From<ConnectedAccount> for Account {
             synced_at: account.synced_at,
             created_at: account.created_at,
             updated_at: account.updated_at,
+            sync: account.sync.map(Into::into),
         }
     }
 }
@@ -134,6 +162,47 @@ impl From<AcsEntrance> for AcsEntranceItem {
 async fn find(app: &Shared, id: Id) -> Result<ConnectedAccount, Problem> {
     let id = extract::path_id("connected_account_id", id)?;
     app.store.account(&id).await?.ok_or_else(|| Problem::new(Kind::NotFound, "no account has this id"))
+}
+
+/// The query of the list, for the document: it is read by `extract`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "it describes")]
+struct Query {
+    /// A customer key or an account id, whole: those of the one, and the other.
+    q: Option<String>,
+    /// `failing`: only those whose last sync failed.
+    sync: Option<String>,
+}
+
+/// All accounts, those that are called so, or those whose last sync failed, by their ids.
+#[utoipa::path(
+    get,
+    path = "/v1/accounts",
+    params(Query, lists::Parameters),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "A page of them", body = List<Account>),
+        (status = 400, description = "A bad query", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "No known token", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Come again", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<List<Account>>, Problem> {
+    let [q, sync, limit, cursor] = extract::query(query.as_deref(), ["q", "sync", "limit", "page_cursor"])?;
+    let q = extract::id("q", q)?;
+    let is_failing = match sync.as_deref() {
+        None => false,
+        Some("failing") => true,
+        Some(_) => return Err(Problem::new(Kind::RequestInvalid, "`sync` has to be `failing`")),
+    };
+    let after = extract::id("page_cursor", cursor)?;
+    let page = PageRequest { after: after.as_deref(), limit: lists::limit(limit)? };
+    let which = q.as_deref().map_or(AccountsOf::Everyone, AccountsOf::Named);
+    Ok(List::of(app.store.accounts(which, is_failing, page).await?))
 }
 
 /// An account.

@@ -9,6 +9,7 @@ use super::extract;
 use super::lists::{self, List};
 use crate::problem::{Problem, ProblemBody};
 use crate::service::App;
+use crate::store::AccountsOf;
 
 /// The accounts of a customer; none if nobody has connected with this key.
 #[utoipa::path(
@@ -30,5 +31,6 @@ pub(super) async fn accounts(
 ) -> Result<Json<List<Account>>, Problem> {
     let request = lists::Request::read(query.as_deref())?;
     let customer_key = extract::path_id("customer_key", customer_key)?;
-    Ok(List::of(app.store.accounts_of_customer(&customer_key, request.page()).await?))
+    let accounts = app.store.accounts(AccountsOf::Customer(&customer_key), false, request.page()).await?;
+    Ok(List::of(accounts))
 }

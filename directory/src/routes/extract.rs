@@ -4,7 +4,7 @@ use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use directory_api::is_id;
+use directory_api::{is_id, is_source};
 
 use crate::problem::{Kind, Problem};
 
@@ -46,6 +46,26 @@ fn decode(text: &str) -> Option<String> {
         });
     }
     String::from_utf8(bytes).ok()
+}
+
+/// A source to look for, if it is there.
+pub(super) fn source(value: Option<String>) -> Result<Option<String>, Problem> {
+    named("source", value, is_source)
+}
+
+/// A parameter that has to be the name of what the parameter is called, if it is there.
+pub(super) fn named(
+    parameter: &'static str,
+    value: Option<String>,
+    is_name: impl Fn(&str) -> bool,
+) -> Result<Option<String>, Problem> {
+    match value {
+        Some(name) if !is_name(&name) => {
+            let detail = format!("`{parameter}` has to be the name of a {parameter}");
+            Err(Problem::new(Kind::RequestInvalid, detail))
+        }
+        other => Ok(other),
+    }
 }
 
 /// A parameter that has to be an id, if it is there.

@@ -9,6 +9,7 @@ use super::extract;
 use crate::clock;
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::service::App;
+use crate::unassigned::Reason;
 
 /// Ids that one accepted event carried together: at least two.
 #[derive(ToSchema)]
@@ -43,7 +44,11 @@ struct Body {
 pub(super) async fn learn(State(app): State<App>, request: Request) -> Result<StatusCode, Problem> {
     let body = extract::json_body(request, MAX_LINK_BYTES).await?;
     let link = Link::from_json(&body).map_err(|error| Problem::new(Kind::BodyInvalid, error.to_string()))?;
-    let outcome = app.store.learn(&link.source, &link.ids(), clock::now_ms()).await?;
+    let now = clock::now_ms();
+    let outcome = app.store.learn(&link.source, &link.ids(), now).await?;
+    if outcome.contradicted > 0 {
+        app.unassigned.saw(Reason::Contradiction, &link.source, &link.ids(), now);
+    }
     app.metrics.learned(outcome);
     Ok(StatusCode::ACCEPTED)
 }

@@ -7,32 +7,43 @@ use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
+use super::console;
 use crate::problem::ProblemBody;
 
 /// Paths of routes, as labels of metrics: a label that came from a request would let anyone make metrics.
-const ROUTES: [&str; 17] = [
+const ROUTES: [&str; 21] = [
     "/connected",
     "/health",
     "/metrics",
     "/openapi.json",
     "/ready",
+    "/v1/accounts",
     "/v1/accounts/{connected_account_id}",
     "/v1/accounts/{connected_account_id}/acs_entrances",
     "/v1/accounts/{connected_account_id}/acs_systems",
     "/v1/accounts/{connected_account_id}/devices",
+    "/v1/accounts/{connected_account_id}/ids",
     "/v1/customers/{customer_key}/accounts",
     "/v1/links",
+    "/v1/overview",
     "/v1/quarantine",
     "/v1/quarantine/replay",
     "/v1/quarantine/{id}",
     "/v1/quarantine/{id}/replay",
     "/v1/resolve",
+    "/v1/unassigned",
     "/webhooks/seam",
 ];
 
+/// Paths of pages: all files of one are one label.
+const PAGES: [&str; 1] = [console::PATH];
+
 /// The route as a label.
 pub(super) fn known(path: &str) -> &'static str {
-    ROUTES.into_iter().find(|route| *route == path).unwrap_or("other")
+    let is_of =
+        |page: &&str| path.strip_prefix(*page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let page = || PAGES.into_iter().find(is_of);
+    ROUTES.into_iter().find(|route| *route == path).or_else(page).unwrap_or("other")
 }
 
 #[derive(OpenApi)]

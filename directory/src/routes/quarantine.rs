@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::StatusCode;
-use directory_api::is_source;
 use utoipa::IntoParams;
 
 use super::extract;
@@ -62,24 +61,9 @@ fn path_id(id: Id) -> Result<i64, Problem> {
     number("id", id.as_ref().map_or("", |path| &path.0))
 }
 
-/// A source to look for.
-fn source(source: Option<String>) -> Result<Option<String>, Problem> {
-    match source {
-        Some(source) if !is_source(&source) => {
-            Err(Problem::new(Kind::RequestInvalid, "`source` has to be the name of a source"))
-        }
-        other => Ok(other),
-    }
-}
-
 /// A cause to look for.
 fn cause(cause: Option<String>) -> Result<Option<String>, Problem> {
-    match cause {
-        Some(cause) if !headers::is_cause(&cause) => {
-            Err(Problem::new(Kind::RequestInvalid, "`cause` has to be the name of a cause"))
-        }
-        other => Ok(other),
-    }
+    extract::named("cause", cause, headers::is_cause)
 }
 
 /// An event that the filter does not forward: keeps it, byte by byte.
@@ -155,7 +139,7 @@ pub(super) async fn list(
     side(&app)?;
     let names = ["source", "cause", "state", "limit", "page_cursor"];
     let [source, cause, state, limit, cursor] = extract::query(query.as_deref(), names)?;
-    let (source, cause) = (self::source(source)?, self::cause(cause)?);
+    let (source, cause) = (extract::source(source)?, self::cause(cause)?);
     let state = state.map(|name| {
         let expected = || Problem::new(Kind::RequestInvalid, "`state` has to be `waiting` or `replayed`");
         QuarantineState::of_name(&name).ok_or_else(expected)

@@ -8,9 +8,11 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract;
+use crate::clock;
 use crate::problem::{Kind, Problem, ProblemBody};
 use crate::service::App;
 use crate::store::Lookup;
+use crate::unassigned::Reason;
 
 /// The query, for the document: it is read by `extract`.
 #[derive(IntoParams)]
@@ -87,11 +89,15 @@ pub(super) async fn resolve(State(app): State<App>, RawQuery(query): RawQuery) -
         Lookup::Assigned { accounts, assigned_by } => {
             ("assigned", Ok(Resolved { accounts, assigned_by: Some(assigned_by) }))
         }
-        Lookup::Unknown => ("unknown", Ok(Resolved::default())),
-        Lookup::Conflict => (
-            "conflict",
-            Err(Problem::new(Kind::Conflict, "the known ids share no account, or too many own them")),
-        ),
+        Lookup::Unknown => {
+            app.unassigned.saw(Reason::Unknown, &source, &ids, clock::now_ms());
+            ("unknown", Ok(Resolved::default()))
+        }
+        Lookup::Conflict => {
+            app.unassigned.saw(Reason::Conflict, &source, &ids, clock::now_ms());
+            let detail = "the known ids share no account, or too many own them";
+            ("conflict", Err(Problem::new(Kind::Conflict, detail)))
+        }
     };
     app.metrics.resolved(outcome);
     Ok(([(CONTENT_TYPE, "application/json")], resolved?.to_json()).into_response())

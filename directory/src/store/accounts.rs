@@ -104,6 +104,32 @@ pub struct ConnectedAccount {
     pub created_at: i64,
     /// When something was last told of it.
     pub updated_at: i64,
+    /// Its sync job; `None` if it has none, as imported accounts.
+    pub sync: Option<AccountSync>,
+}
+
+/// How far the sync job of an account is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountSync {
+    /// When it is due, or was when it began.
+    pub due_at: i64,
+    /// How often in a row it has failed.
+    pub attempts: i64,
+    /// Why it failed the last time, if it did: a name, nothing that an API has said.
+    pub last_error: Option<String>,
+    /// Until when a process holds it; in the past, or 0, if none does.
+    pub lease_until: i64,
+}
+
+/// Which accounts of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountsOf<'a> {
+    /// All.
+    Everyone,
+    /// Those of a customer.
+    Customer(&'a str),
+    /// Those of a customer of this key, and the one of this id.
+    Named(&'a str),
 }
 
 /// Which part of a list.
@@ -139,7 +165,8 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT connected_account_id, origin, source, provider, customer_key, state, wait_for_devices, ",
-            "first_synced, has_devices, has_acs, synced_at, created_at, updated_at FROM accounts ",
+            "first_synced, has_devices, has_acs, synced_at, created_at, updated_at, due_at, attempts, ",
+            "last_error, lease_until FROM accounts LEFT JOIN sync_jobs USING (connected_account_id) ",
             $rest
         )
     };
@@ -160,6 +187,10 @@ struct Row {
     synced_at: Option<i64>,
     created_at: i64,
     updated_at: i64,
+    due_at: Option<i64>,
+    attempts: Option<i64>,
+    last_error: Option<String>,
+    lease_until: Option<i64>,
 }
 
 impl TryFrom<Row> for ConnectedAccount {
@@ -169,6 +200,12 @@ impl TryFrom<Row> for ConnectedAccount {
         let origin = [Origin::Seam, Origin::Import].into_iter().find(|it| it.name() == row.origin);
         let states = [AccountState::Connected, AccountState::Ready, AccountState::Disconnected];
         let state = states.into_iter().find(|it| it.name() == row.state);
+        let sync = match (row.due_at, row.attempts, row.lease_until) {
+            (Some(due_at), Some(attempts), Some(lease_until)) => {
+                Some(AccountSync { due_at, attempts, last_error: row.last_error, lease_until })
+            }
+            (_, _, _) => None,
+        };
         Ok(Self {
             connected_account_id: row.connected_account_id,
             origin: origin.ok_or(StoreError::UnknownValue { column: "origin" })?,
@@ -183,6 +220,7 @@ impl TryFrom<Row> for ConnectedAccount {
             synced_at: row.synced_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            sync,
         })
     }
 }
@@ -235,26 +273,58 @@ impl Store {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// The accounts of a customer.
+    /// A page of accounts; `is_failing`: only those whose last sync failed.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn accounts_of_customer(
+    pub async fn accounts(
         &self,
-        customer_key: &str,
+        which: AccountsOf<'_>,
+        is_failing: bool,
         page: PageRequest<'_>,
     ) -> Result<Page<ConnectedAccount>, StoreError> {
-        let sql = select!(
-            "WHERE customer_key = $1 AND connected_account_id > $2 ORDER BY connected_account_id LIMIT $3"
-        );
-        let rows: Vec<Row> = sqlx::query_as(sql)
-            .bind(customer_key)
+        let (sql, name) = match which {
+            AccountsOf::Everyone => (
+                select!(
+                    "WHERE connected_account_id > $1 AND COALESCE(attempts, 0) >= $3 \
+                     ORDER BY connected_account_id LIMIT $2"
+                ),
+                None,
+            ),
+            AccountsOf::Customer(key) => (
+                select!(
+                    "WHERE connected_account_id > $1 AND COALESCE(attempts, 0) >= $3 AND customer_key = $4 \
+                     ORDER BY connected_account_id LIMIT $2"
+                ),
+                Some(key),
+            ),
+            AccountsOf::Named(name) => (
+                select!(
+                    "WHERE connected_account_id > $1 AND COALESCE(attempts, 0) >= $3 \
+                     AND (customer_key = $4 OR connected_account_id = $4) \
+                     ORDER BY connected_account_id LIMIT $2"
+                ),
+                Some(name),
+            ),
+        };
+        let query = sqlx::query_as(sql)
             .bind(page.after.unwrap_or_default())
             .bind(i64::from(page.limit) + 1)
-            .fetch_all(&self.reader)
-            .await?;
+            .bind(i64::from(is_failing));
+        let query = name.into_iter().fold(query, |query, name| query.bind(name));
+        let rows: Vec<Row> = query.fetch_all(&self.reader).await?;
         let accounts = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::of(accounts, page.limit, |account: &ConnectedAccount| &account.connected_account_id))
+    }
+
+    /// How many accounts there are.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn account_count(&self) -> Result<i64, StoreError> {
+        let (count,): (i64,) =
+            sqlx::query_as("SELECT COUNT(*) FROM accounts").fetch_one(&self.reader).await?;
+        Ok(count)
     }
 
     /// Forgets an account and all that it owns. Its sync job stays: it may have been asked for again meanwhile.

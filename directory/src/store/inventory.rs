@@ -1,9 +1,10 @@
 //! What an account has, for people and tools to list. What is assigned goes by `resolve`.
 
+use directory_api::AssignedBy;
 use sqlx::FromRow;
 
 use super::sync::OwnedId;
-use super::{Page, PageRequest, Store, StoreError};
+use super::{Page, PageRequest, Store, StoreError, kind_of, number_of};
 
 /// A device of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,28 @@ pub struct AcsEntrance {
     pub acs_system_id: String,
     /// Its name for people.
     pub display_name: Option<String>,
+}
+
+/// An id of an account, in the source whose events it appears in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedHere {
+    /// Empty: every source.
+    pub source: String,
+    /// Its kind.
+    pub kind: AssignedBy,
+    /// The id.
+    pub id: String,
+}
+
+/// Where a page of ids begins: behind this one. They are in the order of kind, source and id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnedPlace<'a> {
+    /// Of the last id.
+    pub kind: AssignedBy,
+    /// Of the last id.
+    pub source: &'a str,
+    /// The last id.
+    pub id: &'a str,
 }
 
 #[derive(FromRow)]
@@ -111,6 +134,36 @@ impl Store {
                    WHERE connected_account_id = $1 AND acs_entrance_id > $2 ORDER BY acs_entrance_id LIMIT $3";
         let entrances = self.list(sql, account, page).await?;
         Ok(Page::of(entrances, page.limit, |entrance: &AcsEntrance| &entrance.acs_entrance_id))
+    }
+
+    /// Up to `limit` ids of an account, of one kind or of all: what it was imported with, or what its syncs found.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn owned_ids(
+        &self,
+        account: &str,
+        kind: Option<AssignedBy>,
+        after: Option<OwnedPlace<'_>>,
+        limit: u16,
+    ) -> Result<Vec<OwnedHere>, StoreError> {
+        let sql = "SELECT kind, source, id FROM owned_ids WHERE connected_account_id = $1 \
+                   AND kind BETWEEN $2 AND $3 AND (kind, source, id) > ($4, $5, $6) \
+                   ORDER BY kind, source, id LIMIT $7";
+        let (least, most) = kind.map_or((i64::MIN, i64::MAX), |kind| (number_of(kind), number_of(kind)));
+        let after = after.map_or((-1, "", ""), |place| (number_of(place.kind), place.source, place.id));
+        let rows: Vec<(i64, String, String)> = sqlx::query_as(sql)
+            .bind(account)
+            .bind(least)
+            .bind(most)
+            .bind(after.0)
+            .bind(after.1)
+            .bind(after.2)
+            .bind(i64::from(limit))
+            .fetch_all(&self.reader)
+            .await?;
+        let owned = |(kind, source, id)| Ok(OwnedHere { source, kind: kind_of(kind)?, id });
+        rows.into_iter().map(owned).collect()
     }
 
     /// One row more than the page has, so that its end is known.

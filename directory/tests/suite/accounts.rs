@@ -1,6 +1,6 @@
 //! Accounts: what is kept when more is told of them, and what goes with them.
 
-use directory::store::{AccountState, Connection, NewAccount, Origin, PageRequest};
+use directory::store::{AccountState, AccountsOf, Connection, NewAccount, Origin, PageRequest};
 
 use super::{Fresh, device, new_account, resolved, synced, synced_device};
 
@@ -66,7 +66,7 @@ async fn pages_of_a_customer_name_each_account_once() {
         let (mut seen, mut after) = (Vec::new(), None::<String>);
         loop {
             let page = PageRequest { after: after.as_deref(), limit };
-            let page = store.accounts_of_customer("k", page).await.unwrap();
+            let page = store.accounts(AccountsOf::Customer("k"), false, page).await.unwrap();
             assert!(page.items.len() <= usize::from(limit));
             seen.extend(page.items.into_iter().map(|account| account.connected_account_id));
             after = page.next;

@@ -144,7 +144,7 @@ async fn put(service: &Running, more: &str, body: impl Into<Body>) -> Answer {
     service.send(request("POST", "/v1/quarantine", &lines.join("\n")).body(body.into()).unwrap()).await
 }
 
-async fn taken(service: &Running, more: &str, body: impl Into<Body>) {
+pub(super) async fn taken(service: &Running, more: &str, body: impl Into<Body>) {
     let answer = put(service, more, body).await;
     assert_eq!((answer.status, answer.body.as_str()), (StatusCode::ACCEPTED, ""));
 }

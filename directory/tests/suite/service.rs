@@ -9,7 +9,7 @@ use directory::{Config, Service};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::{Fresh, code, device, quarantine_routes, resolved};
+use super::{Fresh, code, device, overview, quarantine_routes, resolved};
 
 pub(super) const TOKEN: &str = "a-token-of-the-tests";
 
@@ -240,13 +240,19 @@ async fn bad_input_is_a_problem_and_changes_nothing() {
         cases.push((get(&format!("/v1/accounts/%09/{list}")), 400, "request_invalid"));
         cases.push((get(&format!("/v1/accounts/one/{list}?limit=-1")), 400, "request_invalid"));
     }
+    cases.push((get("/v1/accounts/secret/ids"), 404, "not_found"));
+    cases.extend(overview::bad_queries().iter().map(|path| (get(path), 400, "request_invalid")));
     cases.extend(quarantine_routes::bad_requests());
     let guarded = ["/v1/resolve?source=acme&device_id=d", "/v1/accounts/one", "/metrics", "/openapi.json"];
     let lists = ["/v1/customers/k/accounts", "/v1/accounts/one/devices", "/v1/accounts/one/acs_systems"];
     for path in guarded.into_iter().chain(lists).chain([
+        "/v1/accounts",
         "/v1/accounts/one/acs_entrances",
+        "/v1/accounts/one/ids",
+        "/v1/overview",
         "/v1/quarantine",
         "/v1/quarantine/1",
+        "/v1/unassigned",
     ]) {
         for value in [
             "",

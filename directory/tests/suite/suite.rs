@@ -5,6 +5,7 @@ mod cause;
 mod import;
 mod jobs;
 mod links;
+mod overview;
 mod quarantine;
 mod quarantine_routes;
 mod reconcile;

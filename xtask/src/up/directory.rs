@@ -140,6 +140,7 @@ impl Directory {
         let directory = self.address;
         let mut text = format!(
             "The account directory: http://{directory}   its configuration and database: {folder}
+Its console, for a browser: http://{directory}/console   the token that it asks for: {TOKEN}
 
 An event of an account that only the directory knows, and what it knows:
 
@@ -147,7 +148,7 @@ An event of an account that only the directory knows, and what it knows:
 
   curl 'http://{directory}/v1/resolve?source={source}&device_id=lock_700001' -H 'authorization: Bearer {TOKEN}'
 
-The bad event above is not refused now: the directory keeps it (202), so that its sender need not try again. Look at it, and try whether it gets through by now:
+The bad event above is not refused now: the directory keeps it (202), so that its sender need not try again. Look at it in the console, or here, and try whether it gets through by now:
 
   {bellhop} quarantine list --config {configuration}
 

@@ -141,7 +141,7 @@ pub(in crate::routes) async fn many(
     let side = side(&app)?;
     extract::query(query.as_deref(), [])?;
     let which = read(&extract::json_body(request, MAX_BODY_BYTES).await?)?;
-    let (source, cause) = (super::source(which.source)?, super::cause(which.cause)?);
+    let (source, cause) = (extract::source(which.source)?, super::cause(which.cause)?);
     let limit = Some(which.limit.unwrap_or(MOST)).filter(|limit| (1..=MOST).contains(limit));
     let limit = limit.ok_or_else(|| {
         Problem::new(Kind::BodyInvalid, format!("`limit` has to be a whole number from 1 to {MOST}"))
