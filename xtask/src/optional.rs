@@ -58,6 +58,11 @@ const CHROMIUM: &[Tool] = &[
     Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
     Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
     Tool { probe: &["node", "--eval", "require.resolve('axe-core')"], source: Source::Npm(npm::AXE_CORE) },
+    // What the console shows of a synced account comes from it.
+    Tool {
+        probe: &["node", "--eval", "require.resolve('@seamapi/fake-seam-connect')"],
+        source: Source::Npm(fake_seam::PACKAGE),
+    },
 ];
 
 /// Every part, in the order in which they run.
@@ -123,7 +128,20 @@ pub(crate) const PARTS: &[Part] = &[
     Part {
         name: "pages in Chromium",
         tools: CHROMIUM,
-        run: &["cargo", "test", "--package", "testbed", "--features", "testbed/browser", "--test", "browser"],
+        run: &[
+            "cargo",
+            "test",
+            "--package",
+            "testbed",
+            "--package",
+            "system-tests",
+            "--features",
+            "testbed/browser,system-tests/browser",
+            "--test",
+            "browser",
+            "--test",
+            "console",
+        ],
         files: None,
     },
     // Whoever signs with the libraries that senders use must get in.
