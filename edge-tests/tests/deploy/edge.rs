@@ -45,6 +45,8 @@ pub(crate) fn assert_is_an_edge(gateway: &Gateway, upstream: &Upstream) -> TestR
 
     let response = post(event::GOOD)?;
     assert_eq!(response.status, 200, "{}", response.text());
+    let timings: Vec<_> = response.headers.iter().filter(|(name, _)| name.starts_with(b"x-envoy-")).collect();
+    assert!(timings.is_empty(), "upstream's timings are nobody's business: {timings:?}");
     let received = upstream.take();
     assert_eq!(received[0].headers.get("x-connected-account-id"), Some("ca_hotel"));
     assert_eq!(received[0].headers.get("x-envoy-attempt-count"), Some("1"));
