@@ -127,6 +127,11 @@ fn every_expression_names_what_is_there_and_every_panel_shows_something() -> Res
         let series = prometheus.query(&question.expression)?;
         assert!(!series.is_empty(), "{} shows nothing for {}", question.panel, question.expression);
     }
+    let document = std::fs::read_to_string(paths::repository().join("docs/metrics.md"))?;
+    let names = document.split('`').skip(1).step_by(2).filter(|it| it.starts_with("envoy_"));
+    for name in names.filter(|name| !name.ends_with(['…', '_'])) {
+        check(&prometheus, "docs/metrics.md", name, &BTreeSet::new())?;
+    }
     Ok(())
 }
 
