@@ -4,17 +4,15 @@
 use std::io::{BufRead, Read, Write, stdout};
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
-use event_core::{Edge, Refusal, Verdict};
+use anyhow::{Context, anyhow};
+use event_core::trial::{Proof, Trial, TrialError};
+use event_core::{Refusal, Verdict};
 use serde_json::{Value, json};
 
 use crate::input;
 
 /// The largest body that any configuration allows, in bytes. What is longer is not read to its end.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
-
-/// The configuration without one: any event that has the standard shape and a subject goes on.
-const ANY: &str = r#"{"environment":"check","sources":[{"name":"any","path":"/","verify":"none"}],"on_unassigned":"forward"}"#;
 
 #[derive(clap::Args)]
 #[command(
@@ -37,15 +35,9 @@ pub(crate) struct Arguments {
     files: Vec<PathBuf>,
 }
 
-/// An edge, and the path of the source that is tried.
-struct Bench {
-    edge: Edge,
-    path: String,
-}
-
 /// Whether every event would be forwarded.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
-    let bench = Bench::new(arguments)?;
+    let trial = trial(arguments)?;
     let inputs = if arguments.files.is_empty() { vec!["-".into()] } else { arguments.files.clone() };
     let mut out = stdout().lock();
     let mut all_forwarded = true;
@@ -59,14 +51,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
                 number += 1;
                 if !line.trim_ascii().is_empty() {
                     let place = format!("{shown}:{number}");
-                    all_forwarded &= bench.check(&place, &line, arguments.json, &mut out)?;
+                    all_forwarded &= check(&trial, &place, &line, arguments.json, &mut out)?;
                 }
             }
         } else {
             let mut body = Vec::new();
             let limit = MOST_BYTES as u64 + 1;
             reader.take(limit).read_to_end(&mut body).with_context(|| format!("cannot read {shown}"))?;
-            all_forwarded &= bench.check(&shown, &body, arguments.json, &mut out)?;
+            all_forwarded &= check(&trial, &shown, &body, arguments.json, &mut out)?;
         }
     }
     Ok(all_forwarded)
@@ -86,65 +78,52 @@ fn read_line(reader: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
     Ok(Some(line))
 }
 
-impl Bench {
-    fn new(arguments: &Arguments) -> anyhow::Result<Self> {
-        let Some(file) = &arguments.plugin_config else {
-            return Ok(Self { edge: Edge::from_json(ANY.as_bytes())?, path: "/".to_owned() });
-        };
-        let name = file.display();
-        let text = std::fs::read(file).with_context(|| format!("cannot read {name}"))?;
-        // A secret need not be here: no proof is asked for, and no directory.
-        let secret = |_: &str| Some("c2VjcmV0".to_owned());
-        Edge::with_environment(&text, &secret).with_context(|| name.to_string())?;
-        let mut config: Value = serde_json::from_slice(&text)?;
-        let sources = config["sources"].as_array_mut().context("no sources")?;
-        for source in sources.iter_mut() {
-            source["verify"] = "none".into();
-        }
-        let named = |source: &&Value| arguments.source.as_deref().is_none_or(|it| source["name"] == it);
-        let mut matching = sources.iter().filter(named);
-        let path = match (matching.next(), matching.next()) {
-            (Some(source), None) => source["path"].as_str().unwrap_or_default().to_owned(),
-            (None, _) => bail!("{name} has no such source"),
-            (Some(_), Some(_)) => bail!("{name} has several sources: say which with --source"),
-        };
-        let edge = Edge::with_environment(config.to_string().as_bytes(), &secret)?;
-        Ok(Self { edge, path })
-    }
+fn trial(arguments: &Arguments) -> anyhow::Result<Trial> {
+    let Some(file) = &arguments.plugin_config else { return Ok(Trial::of_shape()?) };
+    let name = file.display();
+    let text = std::fs::read(file).with_context(|| format!("cannot read {name}"))?;
+    // A secret need not be here: no proof is asked for, and no directory.
+    Trial::new(&text, arguments.source.as_deref(), Proof::NotAsked).map_err(|error| match error {
+        TrialError::Config(_) => anyhow::Error::new(error).context(name.to_string()),
+        TrialError::SourceUnknown => anyhow!("{name} has no such source"),
+        TrialError::SourceNotNamed => anyhow!("{name} has several sources: say which with --source"),
+    })
+}
 
-    /// Prints what would become of an event. Whether it would be forwarded, as far as can be told without the directory.
-    fn check(&self, place: &str, body: &[u8], as_json: bool, out: &mut impl Write) -> anyhow::Result<bool> {
-        let head = [(":method", "POST"), (":path", &self.path), ("content-type", "application/json")];
-        let head = head.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let verdict = match self.edge.admit(head) {
-            Ok(admission) => self.edge.judge(&admission, body, 0, &()),
-            Err(refusal) => Verdict::Refuse(refusal),
-        };
-        let (told, is_forwarded) = match &verdict {
-            Verdict::Forward(headers) => {
-                let sent = headers.get("x-event-cause");
-                let value: serde_json::Map<String, Value> =
-                    headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-                (json!({ "outcome": headers.outcome(), "headers": value }), sent.is_none())
-            }
-            Verdict::Ask(question) => {
-                let ids = question.subject().ids();
-                let ids = json!({"device_id": ids.device, "bridge_id": ids.bridge, "access_code_id": ids.access_code});
-                (json!({ "outcome": "asks_the_directory", "ids": ids }), true)
-            }
-            Verdict::Refuse(refusal) => (told_of(refusal), false),
-        };
-        if as_json {
-            let mut line = json!({ "event": place });
-            if let (Some(line), Value::Object(told)) = (line.as_object_mut(), told) {
-                line.extend(told);
-            }
-            writeln!(out, "{line}")?;
-        } else {
-            print(out, place, &verdict)?;
+/// Prints what would become of an event. Whether it would be forwarded, as far as can be told without the directory.
+fn check(
+    trial: &Trial,
+    place: &str,
+    body: &[u8],
+    as_json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let verdict = trial.judge(&[(b"content-type", b"application/json")], body, 0).verdict;
+    let (told, is_forwarded) = match &verdict {
+        Verdict::Forward(headers) => {
+            let sent = headers.get("x-event-cause");
+            let value: serde_json::Map<String, Value> =
+                headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+            (json!({ "outcome": headers.outcome(), "headers": value }), sent.is_none())
         }
-        Ok(is_forwarded)
+        Verdict::Ask(question) => {
+            let ids = question.subject().ids();
+            let ids =
+                json!({"device_id": ids.device, "bridge_id": ids.bridge, "access_code_id": ids.access_code});
+            (json!({ "outcome": "asks_the_directory", "ids": ids }), true)
+        }
+        Verdict::Refuse(refusal) => (told_of(refusal), false),
+    };
+    if as_json {
+        let mut line = json!({ "event": place });
+        if let (Some(line), Value::Object(told)) = (line.as_object_mut(), told) {
+            line.extend(told);
+        }
+        writeln!(out, "{line}")?;
+    } else {
+        print(out, place, &verdict)?;
     }
+    Ok(is_forwarded)
 }
 
 fn told_of(refusal: &Refusal) -> Value {

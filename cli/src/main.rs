@@ -7,6 +7,7 @@ mod connect;
 mod export;
 mod import;
 mod input;
+mod inspect;
 mod quarantine;
 mod register;
 mod serve;
@@ -32,6 +33,8 @@ struct Arguments {
 enum Command {
     /// Tells what the filter would do with events
     Check(check::Arguments),
+    /// Serves the inspector, a page that tells the same in a browser, until SIGTERM or Ctrl-C
+    Inspect(inspect::Arguments),
     /// Serves the directory until SIGTERM or Ctrl-C
     Serve(serve::Arguments),
     /// Makes a Connect Webview for a customer and prints its address
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
     let result = result.and_then(|runtime| match arguments.command {
         Command::Check(arguments) => check::run(&arguments)
             .map(|all| if all { ExitCode::SUCCESS } else { ExitCode::from(NOT_FORWARDED) }),
+        Command::Inspect(arguments) => runtime.block_on(inspect::run(arguments)).map(done),
         Command::Serve(arguments) => runtime.block_on(serve::run(arguments)).map(done),
         Command::Connect(arguments) => runtime.block_on(connect::run(arguments)).map(done),
         Command::Register(arguments) => runtime.block_on(register::run(arguments)).map(done),

@@ -8,6 +8,7 @@ mod console;
 mod customers;
 mod extract;
 mod health;
+mod inspect;
 mod links;
 mod lists;
 mod metrics;
@@ -70,8 +71,8 @@ pub(crate) fn router(app: App) -> Router {
     let described = frame.merge(authenticated).merge(open).merge(health);
     let (router, document) = described.split_for_parts();
     // Pages are no part of the contract: the document leaves them out.
-    let pages =
-        console::PAGE.routes().route_layer(middleware::from_fn_with_state(Arc::clone(&app), leave_room));
+    let pages = console::PAGE.routes().merge(inspect::routes());
+    let pages = pages.route_layer(middleware::from_fn_with_state(Arc::clone(&app), leave_room));
     router
         .merge(pages)
         .fallback(async || Problem::new(Kind::RouteUnknown, "no route has this path"))
@@ -81,6 +82,13 @@ pub(crate) fn router(app: App) -> Router {
         .layer(axum::Extension(openapi::Document::new(&document)))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), bound))
         .with_state(app)
+}
+
+/// The inspector's page alone.
+pub fn inspector() -> Router {
+    inspect::routes()
+        .route("/", axum::routing::get(async || axum::response::Redirect::to(inspect::PATH)))
+        .fallback(async || Problem::new(Kind::RouteUnknown, "the page is at /inspect"))
 }
 
 /// Lets pass who shows a known bearer token.

@@ -176,6 +176,18 @@ impl Config {
         self.limits.body_bytes
     }
 
+    /// The deepest nesting of JSON.
+    #[must_use]
+    pub const fn depth(&self) -> usize {
+        self.limits.depth
+    }
+
+    /// The longest id, in bytes of UTF-8.
+    #[must_use]
+    pub const fn id_bytes(&self) -> usize {
+        self.limits.id_bytes
+    }
+
     /// How the account directory is asked, if there is one.
     #[must_use]
     pub const fn directory(&self) -> Option<&DirectorySettings> {

@@ -13,6 +13,7 @@
 //! | if the directory must say | [`directory`] | what is kept of its answers, and what an event waits with |
 //! | forward | [`forward`] | the headers that upstream gets |
 //! | response | [`response`] | upstream's status → pass, or a [`Refusal`] |
+//! | without a gateway | [`trial`] | a configuration and an event → what would become of it |
 //! | afterwards | [`accepted`] | what is remembered, to find copies and late events |
 //! | | [`tally`] | what the event is counted under |
 //!
@@ -50,6 +51,7 @@ pub mod accepted;
 pub mod accounts;
 pub mod admission;
 pub mod cause;
+pub mod confidential;
 pub mod config;
 pub mod directory;
 mod edge;
@@ -64,6 +66,7 @@ pub mod shape;
 pub mod subject;
 pub mod tally;
 pub mod timestamp;
+pub mod trial;
 mod verify;
 
 pub use accounts::Assignment;

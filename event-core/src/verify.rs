@@ -8,6 +8,7 @@ pub(crate) mod encoding;
 mod hmac;
 pub(crate) mod keys;
 mod presented;
+mod sign;
 mod standard_webhooks;
 pub(crate) mod timestamp;
 mod token;

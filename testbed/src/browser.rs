@@ -79,6 +79,9 @@ impl Browser {
         let session = Session::start(port, &profile)?;
         let browser = Self { session, _driver: driver, profile };
         browser.resize(1280, 900)?;
+        // The browser begins with a page of its own, which asks for things.
+        browser.open("about:blank")?;
+        browser.requests()?;
         Ok(browser)
     }
 
@@ -239,7 +242,7 @@ impl Browser {
         Ok(entries.as_array().into_iter().flatten().filter_map(line).collect())
     }
 
-    /// The addresses that pages have asked for since this was asked last, the pages' own included.
+    /// The addresses that pages have asked for since this was asked last, the pages' own included, the browser's own pages not.
     ///
     /// # Errors
     /// When the browser has gone.
@@ -250,7 +253,8 @@ impl Browser {
             let message: Value = serde_json::from_str(entry["message"].as_str().unwrap_or_default())?;
             let message = &message["message"];
             if message["method"] == "Network.requestWillBeSent" {
-                requests.extend(message["params"]["request"]["url"].as_str().map(str::to_owned));
+                let url = message["params"]["request"]["url"].as_str();
+                requests.extend(url.filter(|url| !url.starts_with("chrome:")).map(str::to_owned));
             }
         }
         Ok(requests)

@@ -7,6 +7,9 @@ use crate::paths;
 /// What looks for faults of accessibility, with the version that everything here is tried on.
 pub const AXE_CORE: &str = "axe-core@4.14.1";
 
+/// What checks the types of our own package.
+pub const TYPESCRIPT: &str = "typescript@5.9.3";
+
 /// Where npm puts packages: `node_modules` is below.
 pub fn folder() -> PathBuf {
     paths::target().join("tools/npm")

@@ -34,6 +34,8 @@ cargo xtask dist [--out DIR] [--module] [--verify]
     --out DIR  where to (default target/dist/bellhop-VERSION)
     --module   without `bellhop`: quicker
     --verify   builds all of it once more in another folder, and fails if a byte differs
+cargo xtask inspector
+    Makes the inspector's page and its npm package in target/inspector, and the program bellhop with the page in it.
 cargo xtask deny
     Licences, sources, bans and known vulnerabilities of what is built in, with cargo-deny, which has to be installed.
 cargo xtask bench [--memory | --directory] [--check] [--rounds N]
@@ -62,6 +64,7 @@ pub(crate) enum Command {
     Soak(SoakOptions),
     Fuzz(FuzzOptions),
     Deny,
+    Inspector,
     /// The pages; none are all.
     Guides(Vec<PathBuf>),
     Dist(DistOptions),
@@ -138,6 +141,14 @@ pub(crate) fn parse() -> anyhow::Result<Command> {
     parse_from(Parser::from_env())
 }
 
+fn without_options(mut parser: Parser, command: Command) -> anyhow::Result<Command> {
+    match parser.next()? {
+        None => Ok(command),
+        Some(Arg::Short('h') | Arg::Long("help")) => Ok(Command::Help),
+        Some(argument) => Err(argument.unexpected().into()),
+    }
+}
+
 fn parse_from(mut parser: Parser) -> anyhow::Result<Command> {
     let command = match parser.next()? {
         None | Some(Arg::Short('h') | Arg::Long("help")) => return Ok(Command::Help),
@@ -149,11 +160,8 @@ fn parse_from(mut parser: Parser) -> anyhow::Result<Command> {
         "test" => parse_test(parser),
         "bench" => parse_bench(parser),
         "fuzz" => parse_fuzz(parser),
-        "deny" => match parser.next()? {
-            None => Ok(Command::Deny),
-            Some(Arg::Short('h') | Arg::Long("help")) => Ok(Command::Help),
-            Some(argument) => Err(argument.unexpected().into()),
-        },
+        "deny" => without_options(parser, Command::Deny),
+        "inspector" => without_options(parser, Command::Inspector),
         "dist" => parse_dist(parser),
         "soak" => parse_soak(parser),
         "guides" => parse_guides(parser),
@@ -393,6 +401,7 @@ mod tests {
         let fuzz = parse(&["fuzz", "--minutes=30", "--target", "filter", "--keep"]);
         assert_eq!(fuzz.unwrap(), Command::Fuzz(options));
         assert_eq!(parse(&["deny"]).unwrap(), Command::Deny);
+        assert_eq!(parse(&["inspector"]).unwrap(), Command::Inspector);
         let options = DistOptions { out: Some("a".into()), module_only: true, verify: true };
         let dist = parse(&["dist", "--verify", "--module", "--out", "a"]);
         assert_eq!(dist.unwrap(), Command::Dist(options));

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Ok(Command::Bench(options)) => bench::run(options),
         Ok(Command::Fuzz(options)) => fuzz::run(&options),
         Ok(Command::Deny) => deny::run(),
+        Ok(Command::Inspector) => inspector(),
         Ok(Command::Guides(pages)) => guides::run(&pages),
         Ok(Command::Dist(options)) => dist::run(&options),
         Ok(Command::Soak(options)) => soak::run(&options),
@@ -43,4 +44,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says where to look.
+fn inspector() -> anyhow::Result<bool> {
+    let bellhop = setup::bellhop()?;
+    let folder = testbed::paths::target().join("inspector");
+    println!("page: {}", setup::from_repository(&folder.join("page")).display());
+    println!("npm package: {}", setup::from_repository(&folder.join("npm")).display());
+    println!("open the page: {} inspect --listen 127.0.0.1:8095", setup::from_repository(&bellhop).display());
+    Ok(true)
 }

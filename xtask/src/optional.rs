@@ -63,6 +63,10 @@ const CHROMIUM: &[Tool] = &[
         probe: &["node", "--eval", "require.resolve('@seamapi/fake-seam-connect')"],
         source: Source::Npm(fake_seam::PACKAGE),
     },
+    Tool {
+        probe: &["node", "--eval", "require.resolve('typescript')"],
+        source: Source::Npm(npm::TYPESCRIPT),
+    },
 ];
 
 /// Every part, in the order in which they run.
@@ -141,6 +145,8 @@ pub(crate) const PARTS: &[Part] = &[
             "browser",
             "--test",
             "console",
+            "--test",
+            "inspect",
         ],
         files: None,
     },

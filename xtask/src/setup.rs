@@ -65,10 +65,25 @@ pub(crate) fn bellhop_module() -> anyhow::Result<PathBuf> {
     Ok(paths::module(BELLHOP))
 }
 
-/// Builds the program `bellhop`. Gives its path.
+/// Makes the inspector's page and npm package in the build folder. Gives that folder.
+pub(crate) fn inspector() -> anyhow::Result<PathBuf> {
+    targets()?;
+    announce("building the inspector");
+    let module =
+        ["build", "--profile", "page", "--target", "wasm32-unknown-unknown", "--package", "inspector"];
+    run::checked(&mut run::cargo(&module))?;
+    let folder = paths::target().join("inspector");
+    let mut build = run::cargo(&["run", "--quiet", "--package", "inspector-build", "--"]);
+    build.arg(paths::target().join("wasm32-unknown-unknown/page/inspector.wasm"));
+    run::checked(build.arg(folder.join("page")).arg(folder.join("npm")))?;
+    Ok(folder)
+}
+
+/// Builds the program `bellhop` with the inspector in it. Gives its path.
 pub(crate) fn bellhop() -> anyhow::Result<PathBuf> {
+    inspector()?;
     announce("building bellhop");
-    run::checked(&mut run::cargo(&["build", "--package", "cli"]))?;
+    run::checked(&mut run::cargo(&["build", "--package", "cli", "--features", "inspector"]))?;
     Ok(paths::target().join("debug/bellhop"))
 }
 

@@ -8,7 +8,8 @@ use crate::{run, setup};
 /// Runs it with its output on our terminal. Whether nothing was found.
 pub(crate) fn run(options: &SoakOptions) -> anyhow::Result<bool> {
     setup::gateway(&["plugin"])?;
-    setup::bellhop()?;
+    // As the soak runs it: without pages.
+    run::checked(&mut run::cargo(&["build", "--package", "cli"]))?;
     let report = match &options.report {
         Some(file) => std::path::absolute(file)?,
         None => paths::target().join("soak.json"),

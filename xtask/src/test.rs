@@ -91,6 +91,8 @@ impl Report {
 fn set_up() -> anyhow::Result<bool> {
     setup::components()?;
     setup::gateway(&FILTERS)?;
+    // With every feature, `bellhop` has its page.
+    setup::inspector()?;
     Ok(true)
 }
 

@@ -131,6 +131,12 @@ fn print_invitation(options: &UpOptions, gateway: &Gateway) -> anyhow::Result<()
     } else {
         format!("What the upstream on port {port} receives is printed here.")
     };
+    // The directory's invitation names the page that it serves.
+    let inspector = if options.ports.directory.is_some() {
+        ""
+    } else {
+        "Events tried in a browser, with their faults marked: `cargo xtask inspector` says where.\n"
+    };
     println!(
         "
 Bellhop is up. Events: http://{edge}{path}   Envoy's admin page: http://{admin}
@@ -143,7 +149,7 @@ Paste into another terminal, a good event and a bad one:
   curl -i http://{edge}{path} -H 'content-type: application/json' -d '{BAD}'
 
 {upstream} Ctrl-C stops everything.
-",
+{inspector}",
         path = examples::PATH,
         admin = gateway.admin(),
         log = from_repository(log).display(),

@@ -1,8 +1,9 @@
 //! A body as it may be shown: its structure, without codes and PINs. It repairs nothing; the stored bytes stay as they are.
 //!
-//! Nobody can know every name that a device cloud gives to a code. So names are one rule, and what looks like a code is
-//! another: a run of digits is masked under any name that does not say that it is an id or a time.
+//! Nobody can know every name that a device cloud gives to a code. So names are one rule (the core's), and what looks like
+//! a code is another: a run of digits is masked under any name that does not say that it is an id or a time.
 
+use event_core::confidential::Name;
 use serde_json::{Map, Value};
 
 /// In place of a value that is not shown at all: it tells no length.
@@ -16,38 +17,6 @@ const N_DIGITS: usize = 3;
 
 /// What can stand between the digits of a run.
 const SEPARATORS: [char; 7] = [' ', ',', '-', '.', '/', ':', '_'];
-
-/// Words in the name of a member whose value is a secret.
-const SECRET_WORDS: [&str; 22] = [
-    "auth",
-    "authorization",
-    "cipher",
-    "code",
-    "codes",
-    "credential",
-    "credentials",
-    "cvv",
-    "key",
-    "keys",
-    "keypad",
-    "otp",
-    "pan",
-    "pass",
-    "passwd",
-    "password",
-    "pin",
-    "pins",
-    "pwd",
-    "secret",
-    "secrets",
-    "token",
-];
-
-/// The same where they are written together with others.
-const SECRET_PARTS: [&str; 7] = ["code", "credential", "passw", "passphrase", "pincode", "secret", "token"];
-
-/// A name of these last words is one of an id or a time, which an operator has to see.
-const PLAIN_ENDS: [&str; 8] = ["at", "date", "id", "ids", "time", "timestamp", "type", "uuid"];
 
 /// A body that may be shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,17 +35,6 @@ pub(crate) fn mask(body: &[u8]) -> Masked {
     }
 }
 
-/// What the name of a member says about its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name {
-    /// It is a secret.
-    Secret,
-    /// It is an id, a type or a time.
-    Plain,
-    /// It may hold anything.
-    Other,
-}
-
 fn mask_value(value: Value, name: Name) -> Value {
     match (value, name) {
         // That something is absent is no secret.
@@ -93,7 +51,7 @@ fn mask_value(value: Value, name: Name) -> Value {
 fn mask_members(members: Map<String, Value>) -> Map<String, Value> {
     let mut masked = Map::new();
     for (name, value) in members {
-        let kind = judge(&name);
+        let kind = Name::of(&name);
         // Names are the sender's too. Two that become one get a number each.
         let shown = mask_digits(&name);
         let mut unique = shown.clone();
@@ -105,37 +63,6 @@ fn mask_members(members: Map<String, Value>) -> Map<String, Value> {
         masked.insert(unique, mask_value(value, kind));
     }
     masked
-}
-
-fn judge(name: &str) -> Name {
-    let words = words(name);
-    let last = words.last().map(String::as_str).unwrap_or_default();
-    if PLAIN_ENDS.contains(&last) {
-        return Name::Plain;
-    }
-    let whole = words.concat();
-    let is_secret = words.iter().any(|word| SECRET_WORDS.contains(&word.as_str()))
-        || SECRET_PARTS.iter().any(|part| whole.contains(part));
-    if is_secret { Name::Secret } else { Name::Other }
-}
-
-/// The words of `snake_case`, `kebab-case`, `camelCase` and the like, in lower case.
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut was_lower = false;
-    for char in name.chars() {
-        if !char.is_alphanumeric() || (char.is_uppercase() && was_lower) {
-            words.push(String::new());
-        }
-        if char.is_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
-            word.extend(char.to_lowercase());
-        }
-        was_lower = char.is_lowercase() || char.is_numeric();
-    }
-    words.retain(|word| !word.is_empty());
-    words
 }
 
 /// Replaces the digits of runs that are long enough for a PIN, also of those that are written in groups.
@@ -267,7 +194,7 @@ mod tests {
         ];
         leaf.prop_recursive(5, 40, 6, move |inner| {
             let name = prop_oneof![
-                text().prop_filter("a name that says what it is", |name| judge(name) != Name::Plain),
+                text().prop_filter("a name that says what it is", |name| Name::of(name) != Name::Plain),
                 prop::sample::select(vec!["code", "data", "items", "status", "PIN"]).prop_map(str::to_owned),
             ];
             prop_oneof![

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 
-use super::console;
+use super::{console, inspect};
 use crate::problem::ProblemBody;
 
 /// Paths of routes, as labels of metrics: a label that came from a request would let anyone make metrics.
@@ -36,7 +36,7 @@ const ROUTES: [&str; 21] = [
 ];
 
 /// Paths of pages: all files of one are one label.
-const PAGES: [&str; 1] = [console::PATH];
+const PAGES: [&str; 2] = [console::PATH, inspect::PATH];
 
 /// The route as a label.
 pub(super) fn known(path: &str) -> &'static str {

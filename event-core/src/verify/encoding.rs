@@ -32,6 +32,17 @@ impl Encoding {
         Some(buffer)
     }
 
+    /// The text of these bytes, as [`Encoding::push_signature`] reads it.
+    pub(super) fn encode(self, bytes: &[u8]) -> String {
+        let mut buffer = vec![0; bytes.len() * 2 + 4];
+        let text = match self {
+            Self::Hex => base16ct::lower::encode_str(bytes, &mut buffer).ok(),
+            Self::Base64 => base64ct::Base64::encode(bytes, &mut buffer).ok(),
+        };
+        // The buffer is long enough for both.
+        text.unwrap_or_default().to_owned()
+    }
+
     fn decode<'b>(self, text: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
         match self {
             Self::Hex => base16ct::mixed::decode(text, buffer).ok(),

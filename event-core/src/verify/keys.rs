@@ -1,5 +1,6 @@
 //! HMAC under several secrets at once, so that one can be replaced by another. It knows no header.
 
+use ::hmac::digest::CtOutput;
 use ::hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
@@ -53,6 +54,14 @@ impl Keys {
         }
     }
 
+    /// The HMAC of the message under the first secret.
+    pub(super) fn sign(&self, message: &[&[u8]]) -> Vec<u8> {
+        match self {
+            Self::Sha1(keys) => sign(keys, message),
+            Self::Sha256(keys) => sign(keys, message),
+        }
+    }
+
     /// Whether any of these signatures, laid end to end, is that of the message under any of the secrets. Every pair is
     /// compared, in constant time, so that nothing tells which one it was.
     pub(super) fn any_signed(&self, message: &[&[u8]], signatures: &[u8]) -> bool {
@@ -74,14 +83,22 @@ fn states<M: KeyInit, S: AsRef<[u8]>>(secrets: &[S]) -> Vec<M> {
     secrets.iter().filter_map(|secret| M::new_from_slice(secret.as_ref()).ok()).collect()
 }
 
+fn sign<M: Mac + Clone>(keys: &[M], message: &[&[u8]]) -> Vec<u8> {
+    keys.first().map(|key| mac_of(key, message).into_bytes().to_vec()).unwrap_or_default()
+}
+
+fn mac_of<M: Mac + Clone>(key: &M, message: &[&[u8]]) -> CtOutput<M> {
+    let mut mac = key.clone();
+    for part in message {
+        mac.update(part);
+    }
+    mac.finalize()
+}
+
 fn any_signed<M: Mac + Clone>(keys: &[M], message: &[&[u8]], signatures: &[u8]) -> bool {
     let mut found = Choice::from(0);
     for key in keys {
-        let mut mac = key.clone();
-        for part in message {
-            mac.update(part);
-        }
-        let mac = mac.finalize().into_bytes();
+        let mac = mac_of(key, message).into_bytes();
         for signature in signatures.chunks_exact(mac.len()) {
             found |= mac.ct_eq(signature);
         }

@@ -24,6 +24,11 @@ impl Token {
         self.header.as_bytes()
     }
 
+    /// The header that shows this token.
+    pub(super) fn present(&self, token: &str) -> (String, String) {
+        (self.header.to_string(), format!("{}{token}", self.prefix))
+    }
+
     pub(super) fn check(&self, presented: &Presented) -> Result<(), SignatureFault> {
         self.check_value(presented.signature()?)
     }

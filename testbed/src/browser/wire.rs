@@ -32,8 +32,8 @@ impl Session {
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
             "goog:chromeOptions": { "args": [
                 "--headless=new",
-                    // Pictures are as wide as the window then.
-                    "--hide-scrollbars",
+                // Pictures are as wide as the window then.
+                "--hide-scrollbars",
                 // Containers have no user namespaces; the pages are our own.
                 "--no-sandbox",
                 "--disable-gpu",

@@ -141,6 +141,7 @@ impl Directory {
         let mut text = format!(
             "The account directory: http://{directory}   its configuration and database: {folder}
 Its console, for a browser: http://{directory}/console   the token that it asks for: {TOKEN}
+Events tried in a browser: http://{directory}/inspect
 
 An event of an account that only the directory knows, and what it knows:
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{members, name};
 
 /// Who depends on whom of ours, development dependencies included. ARCHITECTURE.md says why.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("cli", &["directory", "event-core", "seam", "testbed"]),
     ("directory", &["directory-api", "event-core", "seam", "testbed"]),
     ("directory-api", &[]),
@@ -14,6 +14,8 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("event-core", &[]),
     ("fuzz", &["envoy-sim", "event-core", "testbed"]),
     ("host-tests", &["directory-api", "envoy-sim", "event-core", "testbed"]),
+    ("inspector", &["event-core"]),
+    ("inspector-build", &[]),
     ("minimal-filter", &[]),
     ("plugin", &["directory-api", "event-core"]),
     ("probe-filter", &[]),
@@ -25,7 +27,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
 ];
 
 /// Each of these foreign crates is named by its owners only: one crate per foreign API.
-const OWNERS: [(&str, &[&str]); 9] = [
+const OWNERS: [(&str, &[&str]); 11] = [
     ("axum", &["directory"]),
     ("clap", &["cli"]),
     ("h2", &["testbed"]),
@@ -34,6 +36,8 @@ const OWNERS: [(&str, &[&str]); 9] = [
     ("reqwest", &["seam"]),
     ("sqlx", &["directory"]),
     ("proxy-wasm", &["minimal-filter", "plugin"]),
+    ("wasm-bindgen", &["inspector"]),
+    ("wasm-bindgen-cli-support", &["inspector-build"]),
     ("wasmtime", &["envoy-sim"]),
 ];
 
