@@ -34,6 +34,15 @@ pub fn stop(child: &mut Child, patience: Duration) {
     let _ = child.wait();
 }
 
+/// Asks a process that [`spawn`] has started to end, and all that it has started itself.
+#[allow(unsafe_code, reason = "std sends no signal but SIGKILL")]
+pub fn ask_all_to_end(leader: &Child) {
+    // SAFETY: `kill` touches no memory. The leader is not yet waited for, so the group's id is still its own.
+    unsafe {
+        libc::kill(-leader.id().cast_signed(), libc::SIGTERM);
+    }
+}
+
 /// Lets the process do nothing until [`resume`]: to its peers it hangs.
 pub fn pause(child: &Child) {
     signal(child.id(), libc::SIGSTOP);

@@ -78,6 +78,21 @@ impl Service {
         }
     }
 
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn status(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// Asks it to end, and all that it has started itself. Dropping it then waits.
+    pub fn ask_all_to_end(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            process::ask_all_to_end(&self.child);
+        }
+    }
+
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()

@@ -11,10 +11,11 @@ use testbed::bootstrap::{ADMIN_PORT, DIRECTORY_PORT, LISTENER_PORT, UPSTREAM_POR
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
-cargo xtask up [--port N] [--admin-port N] [--upstream-port N] [--plugin-config FILE] [--own-upstream]
-    Sets everything up, starts Envoy with envoy.yaml and an upstream that prints what it receives.
+cargo xtask up [--port N] [--admin-port N] [--upstream-port N] [--plugin-config FILE] [--own-upstream] [--without-inspector]
+    Sets everything up, starts Envoy with envoy.yaml, an upstream that prints what it receives, and the inspector.
     --plugin-config FILE  the filter's configuration, instead of the one in envoy.yaml
     --own-upstream  starts no upstream: events go to whatever listens on the upstream's port
+    --without-inspector  does not build the inspector's page meanwhile
 cargo xtask up --with-directory [--directory-port N] [--directory-folder DIR] [the same options]
     Also starts the account directory with an embedded database, and a fake of the Seam API if node and npm are there.
     --directory-folder DIR  where its configuration and database are kept (default target/up)
@@ -78,6 +79,8 @@ pub(crate) struct UpOptions {
     pub(crate) plugin_configuration: Option<PathBuf>,
     /// Whoever listens on the upstream's port is the upstream.
     pub(crate) own_upstream: bool,
+    /// The inspector's page is not built.
+    pub(crate) without_inspector: bool,
     /// Of the account directory. `None`: in the build folder.
     pub(crate) directory_folder: Option<PathBuf>,
 }
@@ -177,6 +180,7 @@ fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
     let mut plugin_configuration = None;
     let mut directory_folder = None;
     let mut own_upstream = false;
+    let mut without_inspector = false;
     let mut with_directory = false;
     let mut send_examples = false;
     let mut moved = false;
@@ -197,6 +201,10 @@ fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
             }
             Arg::Long("own-upstream") => {
                 own_upstream = true;
+                continue;
+            }
+            Arg::Long("without-inspector") => {
+                without_inspector = true;
                 continue;
             }
             Arg::Long("directory-folder") => {
@@ -220,16 +228,22 @@ fn parse_up(mut parser: Parser) -> anyhow::Result<Command> {
     if directory_folder.is_some() && !with_directory {
         bail!("`--directory-folder` goes with `--with-directory`");
     }
-    match (send_examples, moved || with_directory || own_upstream || plugin_configuration.is_some()) {
+    let other =
+        moved || with_directory || own_upstream || without_inspector || plugin_configuration.is_some();
+    match (send_examples, other) {
         (true, true) => {
             bail!(
                 "`--send-examples` has ports, upstream and configuration of its own: leave the other options out"
             )
         }
         (true, false) => Ok(Command::SendExamples),
-        (false, _) => {
-            Ok(Command::Up(UpOptions { ports, plugin_configuration, own_upstream, directory_folder }))
-        }
+        (false, _) => Ok(Command::Up(UpOptions {
+            ports,
+            plugin_configuration,
+            own_upstream,
+            without_inspector,
+            directory_folder,
+        })),
     }
 }
 
@@ -354,6 +368,7 @@ mod tests {
             ports,
             plugin_configuration: None,
             own_upstream: false,
+            without_inspector: false,
             directory_folder: None,
         };
         let ports = Ports { listener: 1, admin: ADMIN_PORT, upstream: 2, directory: None };
@@ -374,10 +389,12 @@ mod tests {
             "--directory-folder",
             "b",
             "--own-upstream",
+            "--without-inspector",
         ]);
         let files = UpOptions {
             plugin_configuration: Some("a.json".into()),
             own_upstream: true,
+            without_inspector: true,
             directory_folder: Some("b".into()),
             ..up(ports(DIRECTORY_PORT))
         };
@@ -422,6 +439,7 @@ mod tests {
             &["up", "--directory-folder", "a"],
             &["up", "--send-examples", "--plugin-config", "a.json"],
             &["up", "--send-examples", "--own-upstream"],
+            &["up", "--send-examples", "--without-inspector"],
             &["guides", "--fast"],
             &["test", "--install"],
             &["bench", "--rounds", "0"],

@@ -65,7 +65,12 @@ fn release(place: &Place, module_only: bool) -> anyhow::Result<Files> {
     files.add("bellhop.wasm.cdx.json", bill::of("bellhop.wasm", &hash, &linked)?);
     files.add("bellhop.wasm", module);
     if !module_only {
-        // The place to build in what `bellhop` embeds: before the program, whose build takes it up.
+        announce("building the inspector");
+        let package = place.inspector()?;
+        for entry in std::fs::read_dir(&package)? {
+            let name = entry?.file_name();
+            files.add(&format!("npm/{}", name.to_string_lossy()), std::fs::read(package.join(&name))?);
+        }
         announce("building the program");
         let program = place.program()?;
         let linked = linked::into_program(place)?;

@@ -176,6 +176,7 @@ pub(crate) const PARTS: &[Part] = &[
             Tool { probe: &["curl", "--version"], source: Source::Apt("curl") },
             Tool { probe: &["openssl", "version"], source: Source::Apt("openssl") },
             Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
+            Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
         ],
         run: &["cargo", "xtask", "guides"],
         files: None,

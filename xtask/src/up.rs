@@ -1,6 +1,7 @@
 //! `cargo xtask up`: Envoy with `envoy.yaml` in front of an upstream that prints. It changes nothing in `envoy.yaml`.
 
 mod directory;
+mod inspector;
 mod print;
 mod send;
 
@@ -22,6 +23,7 @@ use crate::arguments::UpOptions;
 use crate::examples;
 use crate::setup::{self, from_repository};
 
+use inspector::Inspector;
 pub(crate) use send::send_examples;
 
 /// An event that `envoy.yaml` assigns to an account, and one whose timestamp says no time zone.
@@ -79,10 +81,13 @@ pub(crate) fn run(options: &UpOptions) -> anyhow::Result<bool> {
         .flush_interval(FLUSH_INTERVAL)
         .variable(directory::TOKEN_VARIABLE, directory::TOKEN)
         .start()?;
-    print_invitation(options, &gateway)?;
+    print_invitation(ports.upstream, options.own_upstream, &gateway)?;
     if let Some(directory) = &directory {
         println!("{}", directory.invitation(gateway.listener("edge")?));
     }
+    // The directory serves it, too.
+    let mut inspector =
+        if directory.is_some() || options.without_inspector { Inspector::Absent } else { Inspector::start() };
 
     let (told, signal) = channel();
     std::thread::spawn(move || {
@@ -98,7 +103,7 @@ pub(crate) fn run(options: &UpOptions) -> anyhow::Result<bool> {
                 setup::announce("stopping");
                 return Ok(true);
             }
-            Err(RecvTimeoutError::Timeout) if gateway.is_running() => {}
+            Err(RecvTimeoutError::Timeout) if gateway.is_running() => inspector.look(),
             Err(RecvTimeoutError::Timeout) => bail!("Envoy has ended:\n{}", gateway.log_tail()),
         }
     }
@@ -122,20 +127,13 @@ fn start_upstream(port: u16) -> anyhow::Result<Upstream> {
     Ok(upstream)
 }
 
-fn print_invitation(options: &UpOptions, gateway: &Gateway) -> anyhow::Result<()> {
+fn print_invitation(port: u16, own_upstream: bool, gateway: &Gateway) -> anyhow::Result<()> {
     let edge = gateway.listener("edge").context("Envoy runs, but its listener does not")?;
     let log = gateway.log_path();
-    let port = options.ports.upstream;
-    let upstream = if options.own_upstream {
+    let upstream = if own_upstream {
         format!("Events go to what listens on port {port}.")
     } else {
         format!("What the upstream on port {port} receives is printed here.")
-    };
-    // The directory's invitation names the page that it serves.
-    let inspector = if options.ports.directory.is_some() {
-        ""
-    } else {
-        "Events tried in a browser, with their faults marked: `cargo xtask inspector` says where.\n"
     };
     println!(
         "
@@ -149,7 +147,7 @@ Paste into another terminal, a good event and a bad one:
   curl -i http://{edge}{path} -H 'content-type: application/json' -d '{BAD}'
 
 {upstream} Ctrl-C stops everything.
-{inspector}",
+",
         path = examples::PATH,
         admin = gateway.admin(),
         log = from_repository(log).display(),

@@ -24,17 +24,42 @@ impl Place {
 
     /// The filter.
     pub(crate) fn module(&self) -> anyhow::Result<Vec<u8>> {
-        self.build("plugin", "wasm32-wasip1", "release", "bellhop_plugin.wasm")
+        self.build("plugin", "wasm32-wasip1", "release", "bellhop_plugin.wasm", &[])
     }
 
-    /// The program `bellhop`. Its target is said, so that what only the build runs is not built again for it.
+    /// The inspector's page and its npm package. Gives the folder of the latter.
+    pub(crate) fn inspector(&self) -> anyhow::Result<PathBuf> {
+        self.build("inspector", "wasm32-unknown-unknown", "page", "inspector.wasm", &[])?;
+        let mut build = run::cargo(&["run", "--quiet", "--locked", "--package", "inspector-build"]);
+        build.arg("--target-dir").arg(&self.target).arg("--");
+        build.arg(self.target.join("wasm32-unknown-unknown/page/inspector.wasm"));
+        let package = self.target.join("inspector/npm");
+        build.arg(self.page()).arg(&package);
+        run::checked(build.current_dir(&self.root))?;
+        Ok(package)
+    }
+
+    /// The program `bellhop`, with the page that [`Place::inspector`] has made. Its target is said, so that what only the build runs
+    /// is not built again for it.
     pub(crate) fn program(&self) -> anyhow::Result<Vec<u8>> {
-        self.build("cli", &host()?, "service", "bellhop")
+        self.build("cli", &host()?, "service", "bellhop", &["--features", "inspector"])
     }
 
-    fn build(&self, package: &str, target: &str, profile: &str, file: &str) -> anyhow::Result<Vec<u8>> {
+    fn page(&self) -> PathBuf {
+        self.target.join("inspector/page")
+    }
+
+    fn build(
+        &self,
+        package: &str,
+        target: &str,
+        profile: &str,
+        file: &str,
+        options: &[&str],
+    ) -> anyhow::Result<Vec<u8>> {
         let machine = Machine::look(self)?;
         let mut cargo = run::cargo(&["build", "--locked", "--package", package]);
+        cargo.args(options).env("BELLHOP_INSPECTOR", self.page());
         cargo.args(["--target", target, "--profile", profile]).arg("--target-dir").arg(&self.target);
         cargo.current_dir(&self.root);
         // Of the machine's own wishes for the compiler none counts.
