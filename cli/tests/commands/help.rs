@@ -5,8 +5,11 @@ use std::process::Command;
 
 use crate::folder::{Folder, failure};
 
-/// The command that takes no configuration of the directory, with its options.
-const CHECK: (&str, [&str; 5]) = ("check", ["--help", "--json", "--lines", "--plugin-config", "--source"]);
+/// The commands that take no configuration of the directory, with their options.
+const ALONE: [(&str, &[&str]); 2] = [
+    ("check", &["--help", "--json", "--lines", "--plugin-config", "--source"]),
+    ("inspect", &["--help", "--listen"]),
+];
 
 /// Every other command with its options, `--config` and `--help` aside.
 const COMMANDS: [(&str, &[&str]); 10] = [
@@ -41,8 +44,11 @@ fn every_command_and_every_option_has_its_line() {
     let all = help(&[]);
     let mut commands: BTreeSet<_> =
         COMMANDS.iter().map(|(name, _)| name.split(' ').next().unwrap()).collect();
-    commands.extend([CHECK.0, "help"]);
-    assert_eq!(below(&help(&[CHECK.0]), "Options:"), BTreeSet::from(CHECK.1));
+    commands.insert("help");
+    for (name, options) in ALONE {
+        commands.insert(name);
+        assert_eq!(below(&help(&[name]), "Options:"), options.iter().copied().collect(), "{name}");
+    }
     assert_eq!(below(&all, "Commands:"), commands);
     assert!(all.contains("Exit codes: 0 done, 1 it failed, 2 the command line is wrong"), "{all}");
     for (name, options) in COMMANDS {
