@@ -184,7 +184,8 @@ impl fmt::Display for TrialError {
 
 impl std::error::Error for TrialError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        if let Self::Config(error) = self { Some(error) } else { None }
+        // It is told with the same words: what is behind it comes next.
+        if let Self::Config(error) = self { error.source() } else { None }
     }
 }
 
@@ -290,6 +291,16 @@ mod tests {
             let trial = Trial::new(&config(&scheme), Some("acme"), Proof::NotAsked).unwrap();
             assert_eq!(cause(&trial.judge(&[JSON], EVENT, 0)), None, "{scheme}");
             assert_eq!(trial.sign("msg_1", EVENT, NOW_S), []);
+        }
+    }
+
+    #[test]
+    fn an_error_says_everything_once() {
+        use std::error::Error as _;
+        for config in [&b"{"[..], b"{}", br#"{"environment":5}"#] {
+            let error = Trial::new(config, None, Proof::NotAsked).unwrap_err();
+            let behind = error.source().map(ToString::to_string);
+            assert_ne!(behind, Some(error.to_string()));
         }
     }
 
