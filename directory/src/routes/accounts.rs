@@ -194,11 +194,8 @@ pub(super) async fn list(
 ) -> Result<Json<List<Account>>, Problem> {
     let [q, sync, limit, cursor] = extract::query(query.as_deref(), ["q", "sync", "limit", "page_cursor"])?;
     let q = extract::id("q", q)?;
-    let is_failing = match sync.as_deref() {
-        None => false,
-        Some("failing") => true,
-        Some(_) => return Err(Problem::new(Kind::RequestInvalid, "`sync` has to be `failing`")),
-    };
+    let failing = |name: &str| (name == "failing").then_some(());
+    let is_failing = extract::one_of(sync, failing, "`sync` has to be `failing`")?.is_some();
     let after = extract::id("page_cursor", cursor)?;
     let page = PageRequest { after: after.as_deref(), limit: lists::limit(limit)? };
     let which = q.as_deref().map_or(AccountsOf::Everyone, AccountsOf::Named);

@@ -1,5 +1,7 @@
 //! What a request may say: queries, path parameters, bodies. Strict: what a route does not know is refused.
 
+use std::str::FromStr;
+
 use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::HeaderMap;
@@ -66,6 +68,21 @@ pub(super) fn named(
         }
         other => Ok(other),
     }
+}
+
+/// A parameter that has to be one of a few names, if it is there. `expected` says which, to whoever calls.
+pub(super) fn one_of<T>(
+    value: Option<String>,
+    of_name: impl Fn(&str) -> Option<T>,
+    expected: &'static str,
+) -> Result<Option<T>, Problem> {
+    let bad = || Problem::new(Kind::RequestInvalid, expected);
+    value.map(|name| of_name(&name).ok_or_else(bad)).transpose()
+}
+
+/// A number of decimal digits and nothing else: a plus sign is none.
+pub(super) fn digits<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A parameter that has to be an id, if it is there.

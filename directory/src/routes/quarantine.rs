@@ -51,8 +51,7 @@ fn busy() -> Problem {
 
 /// A number of an event, as lists and cursors have it.
 fn number(name: &'static str, text: &str) -> Result<i64, Problem> {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| is_plain).ok_or_else(|| {
+    extract::digits(text).ok_or_else(|| {
         Problem::new(Kind::RequestInvalid, format!("`{name}` has to be the number of an event"))
     })
 }
@@ -140,20 +139,14 @@ pub(super) async fn list(
     let names = ["source", "cause", "state", "limit", "page_cursor"];
     let [source, cause, state, limit, cursor] = extract::query(query.as_deref(), names)?;
     let (source, cause) = (extract::source(source)?, self::cause(cause)?);
-    let state = state.map(|name| {
-        let expected = || Problem::new(Kind::RequestInvalid, "`state` has to be `waiting` or `replayed`");
-        QuarantineState::of_name(&name).ok_or_else(expected)
-    });
-    let filter =
-        QuarantineFilter { source: source.as_deref(), cause: cause.as_deref(), state: state.transpose()? };
+    let expected = "`state` has to be `waiting` or `replayed`";
+    let state = extract::one_of(state, QuarantineState::of_name, expected)?;
+    let filter = QuarantineFilter { source: source.as_deref(), cause: cause.as_deref(), state };
     let limit = lists::limit(limit)?;
     let after = cursor.map_or(Ok(0), |cursor| number("page_cursor", &cursor))?;
     // One more, to know whether there are more.
-    let mut items = app.store.quarantined_after(filter, after, limit + 1).await?;
-    let more = items.len() > usize::from(limit);
-    items.truncate(usize::from(limit));
-    let next = items.last().filter(|_| more).map(|item| item.id.to_string());
-    Ok(List::of(Page { items, next }))
+    let items = app.store.quarantined_after(filter, after, limit + 1).await?;
+    Ok(List::of(Page::of(items, limit, |item| item.id.to_string())))
 }
 
 /// An event that was set aside. Codes, PINs and the like in its body are hidden.

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::extract;
 use super::lists::{self, List};
-use crate::problem::{Kind, Problem, ProblemBody};
+use crate::problem::{Problem, ProblemBody};
 use crate::service::{App, Shared};
 use crate::store::{Lookup, Page};
 use crate::unassigned::{Reason, Sighting, Which};
@@ -74,23 +74,15 @@ pub(super) async fn list(
     let names = ["source", "reason", "limit", "page_cursor"];
     let [source, reason, limit, cursor] = extract::query(query.as_deref(), names)?;
     let source = extract::source(source)?;
-    let bad = |detail| Problem::new(Kind::RequestInvalid, detail);
-    let reason = reason.map(|name| {
-        Reason::of_name(&name)
-            .ok_or_else(|| bad("`reason` has to be `unknown`, `conflict` or `contradiction`"))
-    });
-    let which = Which { source: source.as_deref(), reason: reason.transpose()? };
-    let limit = usize::from(lists::limit(limit)?);
-    let before = cursor.map_or(Ok(u64::MAX), |cursor| {
-        let is_plain = cursor.bytes().all(|byte| byte.is_ascii_digit());
-        let number = cursor.parse().ok().filter(|_| is_plain);
-        number.ok_or_else(|| bad("`page_cursor` has to be what the page before gave"))
-    })?;
+    let expected = "`reason` has to be `unknown`, `conflict` or `contradiction`";
+    let reason = extract::one_of(reason, Reason::of_name, expected)?;
+    let which = Which { source: source.as_deref(), reason };
+    let limit = lists::limit(limit)?;
+    let expected = "`page_cursor` has to be what the page before gave";
+    let before = extract::one_of(cursor, extract::digits, expected)?.unwrap_or(u64::MAX);
     // One more, to know whether there are more.
-    let mut found = app.unassigned.before(which, before, limit + 1);
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|last| last.number.to_string());
+    let found = app.unassigned.before(which, before, usize::from(limit) + 1);
+    let Page { items: found, next } = Page::of(found, limit, |last| last.number.to_string());
     let mut items = Vec::with_capacity(found.len());
     for sighting in found {
         if is_assigned_now(&app, &sighting).await? {

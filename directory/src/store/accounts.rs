@@ -151,11 +151,11 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// From one item more than asked for, if there are as many.
-    pub(super) fn of(mut items: Vec<T>, limit: u16, key: impl Fn(&T) -> &str) -> Self {
+    /// From one item more than asked for, if there are as many. The cursor of the last one is where the next page begins.
+    pub(crate) fn of(mut items: Vec<T>, limit: u16, cursor: impl Fn(&T) -> String) -> Self {
         let more = items.len() > usize::from(limit);
         items.truncate(usize::from(limit));
-        let next = if more { items.last().map(|item| key(item).to_owned()) } else { None };
+        let next = if more { items.last().map(cursor) } else { None };
         Self { items, next }
     }
 }
@@ -314,7 +314,7 @@ impl Store {
         let query = name.into_iter().fold(query, |query, name| query.bind(name));
         let rows: Vec<Row> = query.fetch_all(&self.reader).await?;
         let accounts = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::of(accounts, page.limit, |account: &ConnectedAccount| &account.connected_account_id))
+        Ok(Page::of(accounts, page.limit, |account| account.connected_account_id.clone()))
     }
 
     /// How many accounts there are.

@@ -103,7 +103,7 @@ impl Store {
                    WHERE connected_account_id = $1 AND device_id > $2 ORDER BY device_id LIMIT $3";
         let rows: Vec<DeviceRow> = self.list(sql, account, page).await?;
         let devices = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::of(devices, page.limit, |device: &Device| &device.device_id))
+        Ok(Page::of(devices, page.limit, |device| device.device_id.clone()))
     }
 
     /// The access control systems of an account.
@@ -118,7 +118,7 @@ impl Store {
         let sql = "SELECT acs_system_id, system_type, display_name FROM acs_systems \
                    WHERE connected_account_id = $1 AND acs_system_id > $2 ORDER BY acs_system_id LIMIT $3";
         let systems = self.list(sql, account, page).await?;
-        Ok(Page::of(systems, page.limit, |system: &AcsSystem| &system.acs_system_id))
+        Ok(Page::of(systems, page.limit, |system| system.acs_system_id.clone()))
     }
 
     /// The entrances of an account's access control systems.
@@ -133,7 +133,7 @@ impl Store {
         let sql = "SELECT acs_entrance_id, acs_system_id, display_name FROM acs_entrances \
                    WHERE connected_account_id = $1 AND acs_entrance_id > $2 ORDER BY acs_entrance_id LIMIT $3";
         let entrances = self.list(sql, account, page).await?;
-        Ok(Page::of(entrances, page.limit, |entrance: &AcsEntrance| &entrance.acs_entrance_id))
+        Ok(Page::of(entrances, page.limit, |entrance| entrance.acs_entrance_id.clone()))
     }
 
     /// Up to `limit` ids of an account, of one kind or of all: what it was imported with, or what its syncs found.

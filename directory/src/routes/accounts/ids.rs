@@ -78,23 +78,15 @@ pub(in crate::routes) async fn ids(
     RawQuery(query): RawQuery,
 ) -> Result<Json<List<OwnedIdItem>>, Problem> {
     let [kind, limit, after] = extract::query(query.as_deref(), ["kind", "limit", "page_cursor"])?;
-    let bad = |detail| Problem::new(Kind::RequestInvalid, detail);
-    let kind = kind.map(|name| {
-        kind_of(&name).ok_or_else(|| bad("`kind` has to be `device_id`, `bridge_id` or `access_code_id`"))
-    });
-    let kind = kind.transpose()?;
+    let expected = "`kind` has to be `device_id`, `bridge_id` or `access_code_id`";
+    let kind = extract::one_of(kind, kind_of, expected)?;
     let limit = lists::limit(limit)?;
-    let after = after
-        .as_deref()
-        .map(|cursor| place(cursor).ok_or_else(|| bad("`page_cursor` has to be what the page before gave")));
-    let after = after.transpose()?;
+    let bad = || Problem::new(Kind::RequestInvalid, "`page_cursor` has to be what the page before gave");
+    let after = after.as_deref().map(|cursor| place(cursor).ok_or_else(bad)).transpose()?;
     let account = find(&app, id).await?;
     // One more, to know whether there are more.
-    let mut items = app.store.owned_ids(&account.connected_account_id, kind, after, limit + 1).await?;
-    let more = items.len() > usize::from(limit);
-    items.truncate(usize::from(limit));
-    let next = items.last().filter(|_| more).map(cursor);
-    Ok(List::of(Page { items, next }))
+    let items = app.store.owned_ids(&account.connected_account_id, kind, after, limit + 1).await?;
+    Ok(List::of(Page::of(items, limit, cursor)))
 }
 
 #[cfg(test)]
