@@ -93,6 +93,7 @@ pub(crate) const PARTS: &[Part] = &[
         run: &[
             "cargo",
             "test",
+            "--no-fail-fast",
             "--package",
             "seam",
             "--package",
@@ -135,6 +136,7 @@ pub(crate) const PARTS: &[Part] = &[
         run: &[
             "cargo",
             "test",
+            "--no-fail-fast",
             "--package",
             "testbed",
             "--package",
