@@ -13,7 +13,7 @@ use crate::shared_data;
 use crate::worker::Worker;
 use directory_api::{Ids, Link, resolve_path};
 use event_core::config::{Config, DirectorySettings};
-use event_core::directory::asking::{Asking, Place};
+use event_core::directory::asking::{Answered, Asking, Place};
 use event_core::directory::cache::{Cache, Found};
 use event_core::directory::circuit::{Change, Circuit};
 use event_core::directory::lessons::{Lesson, Lessons};
@@ -315,8 +315,7 @@ impl State {
         reply: &Reply,
     ) -> Option<(Resolution, Vec<Rc<Waiter>>)> {
         let (edge, metrics) = (worker.edge(), worker.metrics());
-        let asked_ms = self.asking.asked_ms(token)?;
-        let (subject, waiting) = self.asking.answered(token)?;
+        let Answered { subject, asked_ms, waiting } = self.asking.answered(token)?;
         let now_ms = host::now_ms();
         metrics.callout_ms(now_ms.saturating_sub(asked_ms));
         let meaning = reply::read(reply);

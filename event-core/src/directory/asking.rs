@@ -23,6 +23,17 @@ struct Question<W> {
     waiting: Vec<(u32, W)>,
 }
 
+/// A question that has its answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answered<W> {
+    /// What it was about.
+    pub subject: Subject,
+    /// When it was asked.
+    pub asked_ms: u64,
+    /// Who waits for it, in the order in which they came.
+    pub waiting: Vec<W>,
+}
+
 /// Whether a request can wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -91,18 +102,12 @@ impl<W> Asking<W> {
         }
     }
 
-    /// When a question was asked.
-    #[must_use]
-    pub fn asked_ms(&self, token: u32) -> Option<u64> {
-        self.questions.iter().find(|question| question.token == token).map(|question| question.asked_ms)
-    }
-
-    /// The answer to a question is here: all that wait for it.
-    pub fn answered(&mut self, token: u32) -> Option<(Subject, Vec<W>)> {
+    /// The answer to a question is here. `None` if nobody asked it, or waits for it any more.
+    pub fn answered(&mut self, token: u32) -> Option<Answered<W>> {
         let at = self.questions.iter().position(|question| question.token == token)?;
-        let question = self.questions.swap_remove(at);
-        self.n_waiting -= question.waiting.len();
-        Some((question.subject, question.waiting.into_iter().map(|(_, waiter)| waiter).collect()))
+        let Question { subject, asked_ms, waiting, .. } = self.questions.swap_remove(at);
+        self.n_waiting -= waiting.len();
+        Some(Answered { subject, asked_ms, waiting: waiting.into_iter().map(|(_, waiter)| waiter).collect() })
     }
 
     /// Questions whose leader has gone, so that no answer will reach the others; and those asked before `since_ms`.
@@ -133,7 +138,7 @@ impl<W> Asking<W> {
     /// All that wait for the answer about a subject that will not come.
     pub fn give_up(&mut self, subject: &Subject) -> Vec<W> {
         let token = self.question(subject).map(|question| question.token);
-        token.and_then(|token| self.answered(token)).map(|(_, waiting)| waiting).unwrap_or_default()
+        token.and_then(|token| self.answered(token)).map(|answered| answered.waiting).unwrap_or_default()
     }
 
     /// Whether nobody waits.
@@ -157,12 +162,13 @@ mod tests {
     fn one_question_serves_all_that_ask_the_same() {
         let mut asking = Asking::new(8, 8);
         assert_eq!(asking.place(&subject("d")), Place::Leads);
-        asking.lead(&subject("d"), 7, 0, 1, "one");
+        asking.lead(&subject("d"), 7, 30, 1, "one");
         assert_eq!(asking.place(&subject("d")), Place::Follows);
         asking.follow(&subject("d"), 2, "two");
         assert_eq!(asking.place(&subject("e")), Place::Leads);
         assert_eq!(asking.answered(9), None);
-        assert_eq!(asking.answered(7), Some((subject("d"), vec!["one", "two"])));
+        let answered = Answered { subject: subject("d"), asked_ms: 30, waiting: vec!["one", "two"] };
+        assert_eq!(asking.answered(7), Some(answered));
         assert_eq!(asking.answered(7), None);
         assert!(asking.is_empty());
     }
@@ -192,7 +198,8 @@ mod tests {
         asking.asked_again(&subject("d"), 2, 150);
         assert_eq!(asking.lost(100), []);
         assert_eq!(asking.answered(1), None, "the first answer reaches nobody");
-        assert_eq!(asking.answered(2), Some((subject("d"), vec!["two"])));
+        let answered = Answered { subject: subject("d"), asked_ms: 150, waiting: vec!["two"] };
+        assert_eq!(asking.answered(2), Some(answered));
     }
 
     #[test]
