@@ -1,8 +1,10 @@
 //! The module and the program, built so that nothing of the machine is in them. It decides no setting of the compiler but paths.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use serde::Deserialize;
 
 use crate::run;
 
@@ -63,14 +65,36 @@ impl Place {
         cargo.args(["--target", target, "--profile", profile]).arg("--target-dir").arg(&self.target);
         cargo.current_dir(&self.root);
         // Of the machine's own wishes for the compiler none counts.
-        cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", machine.rust_flags());
-        cargo.env("CFLAGS", machine.c_flags());
+        let flags = [machine.rust_flags(), self.own_flags(target)?].concat().join("\u{1f}");
+        cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", flags);
+        // The `cc` crate takes spaces apart unless told that there are quotes.
+        cargo.env("CFLAGS", machine.c_flags()).env("CC_SHELL_ESCAPED_FLAGS", "1");
         run::checked(&mut cargo)?;
         let path = self.target.join(target).join(profile).join(file);
         let bytes = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         machine.must_not_be_in(&bytes, file)?;
         Ok(bytes)
     }
+
+    /// What the sources' own configuration of cargo asks of the compiler for a target.
+    fn own_flags(&self, target: &str) -> anyhow::Result<Vec<String>> {
+        let path = self.root.join(".cargo/config.toml");
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let mut configuration: CargoConfiguration =
+            toml_edit::de::from_str(&text).with_context(|| path.display().to_string())?;
+        Ok(configuration.target.remove(target).map(|it| it.rustflags).unwrap_or_default())
+    }
+}
+
+/// Of `.cargo/config.toml`.
+#[derive(Deserialize)]
+struct CargoConfiguration {
+    target: BTreeMap<String, OfTarget>,
+}
+
+#[derive(Deserialize)]
+struct OfTarget {
+    rustflags: Vec<String>,
 }
 
 /// The folders of this machine that a compiler would write into what it makes, and what stands for them.
@@ -103,18 +127,18 @@ impl Machine {
         Ok(Self { folders })
     }
 
-    fn rust_flags(&self) -> String {
+    fn rust_flags(&self) -> Vec<String> {
         let flags = self.folders.iter().map(|(folder, name)| format!("{}={name}", folder.display()));
-        flags.flat_map(|flag| ["--remap-path-prefix".to_owned(), flag]).collect::<Vec<_>>().join("\u{1f}")
+        flags.flat_map(|flag| ["--remap-path-prefix".to_owned(), flag]).collect()
     }
 
-    /// For the C of SQLite and ring.
+    /// For the C of SQLite and ring, quoted as a shell reads it.
     fn c_flags(&self) -> String {
-        let flags = self.folders.iter();
-        flags
-            .map(|(folder, name)| format!("-ffile-prefix-map={}={name}", folder.display()))
-            .collect::<Vec<_>>()
-            .join(" ")
+        let flags = self
+            .folders
+            .iter()
+            .map(|(folder, name)| format!("-ffile-prefix-map={}={name}", folder.display()));
+        flags.map(|flag| format!("'{}'", flag.replace('\'', r"'\''"))).collect::<Vec<_>>().join(" ")
     }
 
     fn must_not_be_in(&self, bytes: &[u8], file: &str) -> anyhow::Result<()> {
