@@ -1,6 +1,6 @@
 //! Connected accounts: stored, found, listed, deleted. What they own is synced or imported elsewhere.
 
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
 use super::{Store, StoreError};
 
@@ -160,17 +160,10 @@ impl<T> Page<T> {
     }
 }
 
-/// `SELECT` with the columns of `Row`, and what follows.
-macro_rules! select {
-    ($rest:literal) => {
-        concat!(
-            "SELECT connected_account_id, origin, source, provider, customer_key, state, wait_for_devices, ",
-            "first_synced, has_devices, has_acs, synced_at, created_at, updated_at, due_at, attempts, ",
-            "last_error, lease_until FROM accounts LEFT JOIN sync_jobs USING (connected_account_id) ",
-            $rest
-        )
-    };
-}
+/// The columns of [`Row`].
+const SELECT: &str = "SELECT connected_account_id, origin, source, provider, customer_key, state, wait_for_devices, \
+                      first_synced, has_devices, has_acs, synced_at, created_at, updated_at, due_at, attempts, \
+                      last_error, lease_until FROM accounts";
 
 #[derive(FromRow)]
 struct Row {
@@ -267,9 +260,11 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn account(&self, connected_account_id: &str) -> Result<Option<ConnectedAccount>, StoreError> {
-        let sql = select!("WHERE connected_account_id = $1");
-        let row: Option<Row> =
-            sqlx::query_as(sql).bind(connected_account_id).fetch_optional(&self.reader).await?;
+        let sql = format!(
+            "{SELECT} LEFT JOIN sync_jobs USING (connected_account_id) WHERE connected_account_id = $1"
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(connected_account_id);
+        let row: Option<Row> = query.fetch_optional(&self.reader).await?;
         row.map(TryInto::try_into).transpose()
     }
 
@@ -283,34 +278,19 @@ impl Store {
         is_failing: bool,
         page: PageRequest<'_>,
     ) -> Result<Page<ConnectedAccount>, StoreError> {
-        let (sql, name) = match which {
-            AccountsOf::Everyone => (
-                select!(
-                    "WHERE connected_account_id > $1 AND COALESCE(attempts, 0) >= $3 \
-                     ORDER BY connected_account_id LIMIT $2"
-                ),
-                None,
-            ),
-            AccountsOf::Customer(key) => (
-                select!(
-                    "WHERE connected_account_id > $1 AND COALESCE(attempts, 0) >= $3 AND customer_key = $4 \
-                     ORDER BY connected_account_id LIMIT $2"
-                ),
-                Some(key),
-            ),
-            AccountsOf::Named(name) => (
-                select!(
-                    "WHERE connected_account_id > $1 AND COALESCE(attempts, 0) >= $3 \
-                     AND (customer_key = $4 OR connected_account_id = $4) \
-                     ORDER BY connected_account_id LIMIT $2"
-                ),
-                Some(name),
-            ),
+        let (condition, name) = match which {
+            AccountsOf::Everyone => ("", None),
+            AccountsOf::Customer(key) => ("AND customer_key = $3", Some(key)),
+            AccountsOf::Named(name) => ("AND (customer_key = $3 OR connected_account_id = $3)", Some(name)),
         };
-        let query = sqlx::query_as(sql)
-            .bind(page.after.unwrap_or_default())
-            .bind(i64::from(page.limit) + 1)
-            .bind(i64::from(is_failing));
+        // The index over failing jobs serves only a query that says `attempts > 0` as it does.
+        let (join, state) = if is_failing { ("JOIN", "AND attempts > 0") } else { ("LEFT JOIN", "") };
+        let sql = format!(
+            "{SELECT} {join} sync_jobs USING (connected_account_id) \
+             WHERE connected_account_id > $1 {state} {condition} ORDER BY connected_account_id LIMIT $2"
+        );
+        let query = sqlx::query_as(AssertSqlSafe(sql));
+        let query = query.bind(page.after.unwrap_or_default()).bind(i64::from(page.limit) + 1);
         let query = name.into_iter().fold(query, |query, name| query.bind(name));
         let rows: Vec<Row> = query.fetch_all(&self.reader).await?;
         let accounts = rows.into_iter().map(TryInto::try_into).collect::<Result<Vec<_>, _>>()?;

@@ -200,7 +200,7 @@ impl Store {
     pub async fn job_counts(&self, now: i64) -> Result<JobCounts, StoreError> {
         let sql = "SELECT COUNT(*) AS jobs, \
                    COUNT(CASE WHEN due_at <= $1 AND lease_until <= $1 THEN 1 END) AS due, \
-                   COUNT(CASE WHEN attempts > 0 THEN 1 END) AS failing FROM sync_jobs";
+                   (SELECT COUNT(*) FROM sync_jobs WHERE attempts > 0) AS failing FROM sync_jobs";
         Ok(sqlx::query_as(sql).bind(now).fetch_one(&self.reader).await?)
     }
 }
