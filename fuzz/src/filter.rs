@@ -33,7 +33,7 @@ const MOST_STREAMS: usize = 8;
 const LONG: Duration = Duration::from_secs(30);
 
 /// What a script can choose from. Limits are low, so that small scripts reach them.
-const CONFIGURATIONS: [&str; 4] = [
+const CONFIGURATIONS: [&str; 6] = [
     r#"{
         "environment": "fuzz",
         "sources": [{ "name": "acme", "path": "/e", "verify": "none" }],
@@ -67,6 +67,31 @@ const CONFIGURATIONS: [&str; 4] = [
         "on_unassigned": "reject",
         "limits": { "body_bytes": 512, "depth": 8, "id_bytes": 16 },
         "delivery": { "max_retries": 0, "retry_after_s": 7 }
+    }"#,
+    r#"{
+        "environment": "fuzz",
+        "sources": [{
+            "name": "acme", "path": "/e", "verify": "none", "events": ["device.online"], "unregistered": "reject"
+        }],
+        "accounts": [
+            { "connected_account_id": "ca", "devices": ["d"], "bridges": ["b"] },
+            { "connected_account_id": "cb", "devices": ["e"] }
+        ],
+        "on_invalid": "quarantine",
+        "on_unassigned": "quarantine",
+        "duplicates": { "window_s": 3, "slots": 4 },
+        "order": { "slots": 2 },
+        "replay": { "secrets": ["0123456789abcdef0123456789abcdef"] },
+        "limits": { "body_bytes": 512, "depth": 8, "id_bytes": 16 }
+    }"#,
+    r#"{
+        "environment": "fuzz",
+        "sources": [{ "name": "acme", "path": "/e", "verify": "none" }],
+        "directory": { "cluster": "directory", "timeout_ms": 100, "pause_ms": 40, "cache": { "shared_slots": 8 } },
+        "on_unassigned": "quarantine",
+        "duplicates": { "window_s": 3, "slots": 4 },
+        "order": { "slots": 2 },
+        "limits": { "body_bytes": 512, "depth": 8, "id_bytes": 16 }
     }"#,
 ];
 
@@ -266,8 +291,10 @@ impl Life {
         promises::went_well(self.sim.settle());
         self.tell(run);
         promises::of_the_whole(&mut self.sim, self.n_workers);
-        for (id, sent) in self.streams {
-            let seen = self.sim.take(id).expect("the stream is known");
+        let mut take = |id| self.sim.take(id).expect("the stream is known");
+        let streams: Vec<_> = self.streams.into_iter().map(|(id, sent)| (sent, take(id))).collect();
+        promises::of_copies(&streams);
+        for (sent, seen) in streams {
             let reached = promises::of_a_stream(&self.edge, &sent, &seen);
             run.n_streams += 1;
             run.n_forwarded += usize::from(reached);
