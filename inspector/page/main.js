@@ -10,6 +10,7 @@ import { Signing, now } from './signing.js'
 // A field with more is slow in any browser; the edge takes at most 4 MiB.
 const MOST_BYTES = 1024 * 1024
 const TYPING_MS = 120
+const WARM_ROUNDS = 6
 
 const event = new Editor(byId('event-editor'))
 const config = new Editor(byId('config-editor'))
@@ -221,6 +222,18 @@ function listen() {
   })
 }
 
+/**
+ * Judges something large while nobody waits, a piece at a time: a browser compiles code well only after it has run
+ * for a while, and that shall not be during the first large event of a person.
+ */
+function warmUp(text, rounds) {
+  const idle = globalThis.requestIdleCallback ?? setTimeout
+  idle(() => {
+    core.judge(encoder.encode(text), { config: sample, headers: [], nowS: now() })
+    if (rounds > 1) warmUp(text, rounds - 1)
+  })
+}
+
 const signing = new Signing(core.sign, () => ({ body: body(), headers: requestHeaders() }), say)
 try {
   await core.ready
@@ -228,7 +241,10 @@ try {
   sample = configuration
   showExamples(events)
   listen()
-  await restore(events.find(({ name }) => name === 'access_code.created').text)
+  const first = events.find(({ name }) => name === 'access_code.created').text
+  await restore(first)
+  const items = Array.from({ length: 1000 }, (_, index) => ({ name: `item ${index}`, value: index }))
+  warmUp(JSON.stringify({ ...JSON.parse(first), items }), WARM_ROUNDS)
 } catch (error) {
   refuse(`The page could not start: ${error.message}`)
   throw error
