@@ -26,7 +26,8 @@ fn main() -> anyhow::Result<()> {
 /// The files of a folder, and what JavaScript needs to run the module, and nothing else. What is there already keeps its time: who
 /// builds them in need not build again.
 fn make(module: &Path, files: &Path, target: &Path) -> anyhow::Result<()> {
-    let scratch = target.with_extension("new");
+    // Two may be at it at once.
+    let scratch = target.with_extension(format!("{}.new", std::process::id()));
     clear(&scratch)?;
     let mut bindgen = Bindgen::new();
     bindgen.input_path(module).out_name(NAME).web(true)?.typescript(false);

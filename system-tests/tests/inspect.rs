@@ -1,7 +1,6 @@
 //! The inspector as people use it, in Chromium: served by `bellhop inspect`, judged by what it shows. The judgement's own rules are
 //! tested where they stand.
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 use testbed::browser::{Browser, ColourScheme, keys};
 use testbed::message::Request;
 use testbed::service::Service;
-use testbed::{http1, npm, paths};
+use testbed::{build, http1, paths};
 
 /// All of the page, in bytes.
 const MOST_BYTES: u64 = 500_000;
@@ -19,7 +18,7 @@ fn address() -> std::net::SocketAddr {
     static SERVER: OnceLock<(Service, std::net::SocketAddr)> = OnceLock::new();
     let (_, address) = SERVER.get_or_init(|| {
         let mut service = Service::start("inspect", {
-            let mut command = Command::new(bellhop());
+            let mut command = Command::new(build::inspector().unwrap());
             command.arg("inspect");
             command
         })
@@ -28,17 +27,6 @@ fn address() -> std::net::SocketAddr {
         (service, address)
     });
     *address
-}
-
-/// The program with the page in it, and the page.
-fn bellhop() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut xtask = Command::new(cargo);
-    xtask.args(["run", "--quiet", "--package", "xtask", "--", "inspector"]);
-    let output =
-        xtask.env("CARGO_TARGET_DIR", paths::target()).current_dir(paths::repository()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    paths::target().join("debug/bellhop")
 }
 
 /// A browser with the page open, and its first judgement shown.
@@ -308,43 +296,6 @@ fn it_has_no_accessibility_faults_light_or_dark_wide_or_narrow() {
     browser.wait_for("document.querySelector('#signed pre') !== null").unwrap();
     assert_eq!(browser.accessibility_faults().unwrap(), [""; 0], "everything open");
     browser.screenshot("inspect-open-dark").unwrap();
-}
-
-#[test]
-fn the_npm_package_works_in_node_and_its_types_hold() {
-    address();
-    let package = paths::target().join("inspector/npm");
-    let sources = paths::repository().join("system-tests/tests/inspect");
-    let mut node = Command::new("node");
-    node.arg("--test").arg(sources.join("package.test.mjs")).env("PACKAGE", &package);
-    succeeds(&mut node);
-    // The compiler looks for a package where Node would.
-    let folder = paths::scratch().unwrap().join(format!("types-{}", std::process::id()));
-    std::fs::create_dir_all(folder.join("node_modules")).unwrap();
-    std::os::unix::fs::symlink(&package, folder.join("node_modules/bellhop-inspector")).unwrap();
-    std::fs::copy(sources.join("types.ts"), folder.join("types.ts")).unwrap();
-    let mut tsc = Command::new("node");
-    tsc.arg(npm::folder().join("node_modules/typescript/lib/tsc.js")).current_dir(&folder);
-    let strict = [
-        "--noEmit",
-        "--strict",
-        "--target",
-        "es2022",
-        "--lib",
-        "es2022,dom",
-        "--module",
-        "nodenext",
-        "types.ts",
-    ];
-    succeeds(tsc.args(strict));
-    std::fs::remove_dir_all(folder).unwrap();
-}
-
-fn succeeds(command: &mut Command) {
-    let output = command.output().unwrap();
-    let said =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}\n{said}");
 }
 
 /// Figures for whoever reads the output; a busy machine must not fail the test.

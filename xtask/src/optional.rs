@@ -67,6 +67,7 @@ const CHROMIUM: &[Tool] = &[
         probe: &["node", "--eval", "require.resolve('typescript')"],
         source: Source::Npm(npm::TYPESCRIPT),
     },
+    Tool { probe: &["node", "--eval", "require.resolve('prettier')"], source: Source::Npm(npm::PRETTIER) },
 ];
 
 /// Every part, in the order in which they run.
@@ -131,7 +132,7 @@ pub(crate) const PARTS: &[Part] = &[
         files: None,
     },
     Part {
-        name: "pages in Chromium",
+        name: "pages in Chromium, and their scripts",
         tools: CHROMIUM,
         run: &[
             "cargo",
@@ -149,6 +150,8 @@ pub(crate) const PARTS: &[Part] = &[
             "console",
             "--test",
             "inspect",
+            "--test",
+            "scripts",
         ],
         files: None,
     },

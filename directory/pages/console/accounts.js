@@ -32,9 +32,26 @@ export const accounts = {
       [
         field(
           "Customer key or account id",
-          h("input", { type: "search", name: "q", value: given("q"), autocomplete: "off", spellcheck: "false", placeholder: "all accounts" }),
+          h("input", {
+            type: "search",
+            name: "q",
+            value: given("q"),
+            autocomplete: "off",
+            spellcheck: "false",
+            placeholder: "all accounts",
+          }),
         ),
-        field("Sync", choice("sync", [["", "any"], ["failing", "failing"]], given("sync"))),
+        field(
+          "Sync",
+          choice(
+            "sync",
+            [
+              ["", "any"],
+              ["failing", "failing"],
+            ],
+            given("sync"),
+          ),
+        ),
       ],
       { refresh },
     );
@@ -65,14 +82,26 @@ function nothingFound(q, sync, overview) {
     const said = "No sync is failing";
     return { said, nodes: [empty(said)] };
   }
-  const how = overview.sync === null ? "Import some with `bellhop import FILE`." : "Let a customer connect with `bellhop connect`, or import some with `bellhop import FILE`.";
+  const how =
+    overview.sync === null
+      ? "Import some with `bellhop import FILE`."
+      : "Let a customer connect with `bellhop connect`, or import some with `bellhop import FILE`.";
   return { said: "There are no accounts", nodes: [empty("There are no accounts yet", how)] };
 }
 
 function columns() {
   return [
-    ["Account", (it) => h("a", { href: link("accounts", it.connected_account_id), class: "mono id" }, it.connected_account_id)],
-    ["Customer", (it) => (it.customer_key === null ? none() : h("a", { href: link("accounts", null, { q: it.customer_key }), class: "mono id" }, it.customer_key))],
+    [
+      "Account",
+      (it) => h("a", { href: link("accounts", it.connected_account_id), class: "mono id" }, it.connected_account_id),
+    ],
+    [
+      "Customer",
+      (it) =>
+        it.customer_key === null
+          ? none()
+          : h("a", { href: link("accounts", null, { q: it.customer_key }), class: "mono id" }, it.customer_key),
+    ],
     ["State", (it) => tag(...(STATES[it.state] ?? [it.state]))],
     ["From", (it) => origin(it)],
     ["Last sync", (it) => ago(it.synced_at)],
@@ -102,7 +131,10 @@ async function loadAccount(place, { signal }) {
   const kind = part === "ids" ? place.parameters.get("kind") : null;
   const base = ["v1", "accounts", place.item];
   const query = { limit: PAGE_SIZE, page_cursor: place.parameters.get("after"), kind };
-  const [account, list] = await Promise.all([get(path(base), { signal }), get(path([...base, part], query), { signal })]);
+  const [account, list] = await Promise.all([
+    get(path(base), { signal }),
+    get(path([...base, part], query), { signal }),
+  ]);
   const name = PARTS[part].name;
   const body =
     list.items.length === 0
@@ -110,7 +142,13 @@ async function loadAccount(place, { signal }) {
       : table(`${name} of the account`, PART_COLUMNS[part](), list.items);
   return {
     said: `${name}: ${count(list.items.length, "item")} shown`,
-    nodes: [summary(account), tabs(place, part), part === "ids" && kinds(place, kind), body, pages("accounts", place, list)],
+    nodes: [
+      summary(account),
+      tabs(place, part),
+      part === "ids" && kinds(place, kind),
+      body,
+      pages("accounts", place, list),
+    ],
   };
 }
 
@@ -118,12 +156,27 @@ function summary(account) {
   const { sync } = account;
   return facts([
     ["State", tag(...(STATES[account.state] ?? [account.state]))],
-    ["Customer", account.customer_key === null ? none() : h("a", { href: link("accounts", null, { q: account.customer_key }), class: "mono id" }, account.customer_key)],
+    [
+      "Customer",
+      account.customer_key === null
+        ? none()
+        : h("a", { href: link("accounts", null, { q: account.customer_key }), class: "mono id" }, account.customer_key),
+    ],
     ["From", origin(account)],
-    ["Source", account.source === null ? h("span", { class: "muted" }, account.origin === "import" ? "its ids say it" : "none: its ids assign nothing") : id(account.source)],
+    [
+      "Source",
+      account.source === null
+        ? h("span", { class: "muted" }, account.origin === "import" ? "its ids say it" : "none: its ids assign nothing")
+        : id(account.source),
+    ],
     ["Last sync", when(account.synced_at)],
     ["Next due", sync === null ? none() : sync.is_running ? tag("running", "warn") : when(sync.due_at)],
-    sync === null ? null : ["Failed attempts", sync.attempts === 0 ? "0" : tag(`${sync.attempts} · ${sync.last_error ?? "unknown"}`, "bad")],
+    sync === null
+      ? null
+      : [
+          "Failed attempts",
+          sync.attempts === 0 ? "0" : tag(`${sync.attempts} · ${sync.last_error ?? "unknown"}`, "bad"),
+        ],
     ["First stored", when(account.created_at)],
     ["Last told of", when(account.updated_at)],
   ]);
@@ -137,8 +190,17 @@ function tabs(place, part) {
 
 function kinds(place, kind) {
   const to = (key, name) =>
-    h("a", { href: link("accounts", place.item, { part: "ids", kind: key }), "aria-current": key === kind ? "true" : null }, name);
-  return h("nav", { class: "kinds", "aria-label": "Kind of id" }, to(null, "all kinds"), Object.entries(KINDS).map(([key, name]) => to(key, `${name}s`)));
+    h(
+      "a",
+      { href: link("accounts", place.item, { part: "ids", kind: key }), "aria-current": key === kind ? "true" : null },
+      name,
+    );
+  return h(
+    "nav",
+    { class: "kinds", "aria-label": "Kind of id" },
+    to(null, "all kinds"),
+    Object.entries(KINDS).map(([key, name]) => to(key, `${name}s`)),
+  );
 }
 
 const PART_COLUMNS = {
@@ -153,7 +215,15 @@ const PART_COLUMNS = {
     ["Type", (it) => it.device_type ?? none()],
     ["Managed", (it) => (it.is_managed ? "yes" : "no")],
     ["Source", (it) => id(it.source)],
-    ["Ids in events", (it) => h("span", { class: "several" }, it.ids.map((owned) => id(owned.id)))],
+    [
+      "Ids in events",
+      (it) =>
+        h(
+          "span",
+          { class: "several" },
+          it.ids.map((owned) => id(owned.id)),
+        ),
+    ],
   ],
   acs_systems: () => [
     ["System", (it) => id(it.acs_system_id)],

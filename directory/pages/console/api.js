@@ -32,13 +32,30 @@ export function path(parts, query = {}) {
   return given.length === 0 ? text : `${text}?${new URLSearchParams(given)}`;
 }
 
+/**
+ * @param {string} method
+ * @param {string} where the path, from the root of the service
+ * @param {{ signal?: AbortSignal, body?: unknown, bearer?: string }} [options]
+ */
 async function ask(method, where, { signal, body, bearer = token.get() } = {}) {
   const headers = { accept: "application/json", authorization: `Bearer ${bearer}` };
   if (body !== undefined) headers["content-type"] = "application/json";
-  const options = { method, headers, signal, cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer", redirect: "error" };
+  /** @type {RequestInit} */
+  const options = {
+    method,
+    headers,
+    signal,
+    cache: "no-store",
+    credentials: "omit",
+    referrerPolicy: "no-referrer",
+    redirect: "error",
+  };
   let response;
   try {
-    response = await fetch(new URL(where, ROOT), { ...options, body: body === undefined ? undefined : JSON.stringify(body) });
+    response = await fetch(new URL(where, ROOT), {
+      ...options,
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refusal(0, "The service does not answer", "It may be down, or the network between.");

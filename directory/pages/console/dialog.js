@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 /** Whether the reader says yes. `more` are fields; what they hold has to be valid first. */
 export function ask({ title, text, action, more = [], isDangerous = false }) {
   return new Promise((resolve) => {
-    const before = document.activeElement;
+    const before = /** @type {HTMLElement | null} */ (document.activeElement);
     const cancel = h("button", { type: "button", onclick: () => dialog.close("") }, "Cancel");
     const yes = h("button", { type: "submit", class: isDangerous ? "danger" : "primary" }, action);
     const form = h(

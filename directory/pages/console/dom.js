@@ -42,9 +42,15 @@ export function id(text) {
 }
 
 export function none() {
-  return h("span", { class: "muted none" }, h("span", { "aria-hidden": "true" }, "–"), h("span", { class: "visually-hidden" }, "none"));
+  return h(
+    "span",
+    { class: "muted none" },
+    h("span", { "aria-hidden": "true" }, "–"),
+    h("span", { class: "visually-hidden" }, "none"),
+  );
 }
 
+/** @type {[string, number][]} */
 const UNITS = [
   ["d", 86_400_000],
   ["h", 3_600_000],
@@ -99,7 +105,9 @@ export function count(number, one, many = `${one}s`) {
  * aloud: a browser may drop those that it would give.
  */
 export function table(caption, columns, items) {
-  const head = columns.map(([heading, , kind]) => h("th", { role: "columnheader", scope: "col", class: kind }, heading));
+  const head = columns.map(([heading, , kind]) =>
+    h("th", { role: "columnheader", scope: "col", class: kind }, heading),
+  );
   const row = (item) =>
     h(
       "tr",
@@ -131,7 +139,12 @@ export function facts(pairs) {
 
 /** What stands in place of an empty list. */
 export function empty(title, ...more) {
-  return h("div", { class: "empty" }, h("p", { class: "title" }, title), more.map((text) => h("p", { class: "muted" }, text)));
+  return h(
+    "div",
+    { class: "empty" },
+    h("p", { class: "title" }, title),
+    more.map((text) => h("p", { class: "muted" }, text)),
+  );
 }
 
 /** A field with its label. */

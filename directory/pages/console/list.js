@@ -7,7 +7,9 @@ import { here, link } from "./place.js";
 export function searchForm(view, fields, { refresh, more = [] }) {
   const submit = (event) => {
     event.preventDefault();
-    const given = Object.fromEntries([...new FormData(event.currentTarget)].map(([name, value]) => [name, value.trim()]));
+    const given = Object.fromEntries(
+      [...new FormData(event.currentTarget)].map(([name, value]) => [name, String(value).trim()]),
+    );
     const to = link(view, null, given);
     // The same question again is answered again.
     if (to === link(view, null, Object.fromEntries(here().parameters))) refresh();
@@ -19,7 +21,13 @@ export function searchForm(view, fields, { refresh, more = [] }) {
     "form",
     { class: "toolbar", role: "search", onsubmit: submit, onchange: change },
     fields,
-    h("div", { class: "buttons" }, h("button", { type: "submit" }, "Search"), h("button", { type: "button", onclick: () => refresh() }, "Refresh"), more),
+    h(
+      "div",
+      { class: "buttons" },
+      h("button", { type: "submit" }, "Search"),
+      h("button", { type: "button", onclick: () => refresh() }, "Refresh"),
+      more,
+    ),
   );
 }
 
@@ -34,6 +42,8 @@ export function pages(view, place, list) {
     "nav",
     { class: "pages", "aria-label": "Pages" },
     !isFirst && to(null, "First page"),
-    list.next_page_cursor === null ? h("span", { class: "muted" }, "This is the last page.") : to(list.next_page_cursor, "Next page"),
+    list.next_page_cursor === null
+      ? h("span", { class: "muted" }, "This is the last page.")
+      : to(list.next_page_cursor, "Next page"),
   );
 }

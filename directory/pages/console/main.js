@@ -45,9 +45,10 @@ async function show({ moved }) {
 
 /** Lets the form say what the address says: one may have gone back. */
 function showFilter(parameters) {
-  const isControl = (control) => control.name !== "";
-  for (const control of [...(main.querySelector("form.toolbar")?.elements ?? [])].filter(isControl)) {
-    control.value = parameters.get(control.name) ?? "";
+  /** @type {HTMLFormElement | null} */
+  const form = main.querySelector("form.toolbar");
+  for (const control of /** @type {Iterable<any>} */ (form?.elements ?? [])) {
+    if (control.name !== "") control.value = parameters.get(control.name) ?? "";
   }
 }
 
@@ -110,9 +111,16 @@ function showCounts(overview) {
 }
 
 function wrong(error) {
-  const [title, detail] = error instanceof Refusal ? [error.title, error.message] : ["This page failed", "The browser's console says more."];
+  const [title, detail] =
+    error instanceof Refusal ? [error.title, error.message] : ["This page failed", "The browser's console says more."];
   const again = h("button", { type: "button", onclick: () => refresh() }, "Try again");
-  return h("div", { class: "notice bad", role: "alert" }, h("p", { class: "title" }, title), h("p", {}, sentence(detail)), again);
+  return h(
+    "div",
+    { class: "notice bad", role: "alert" },
+    h("p", { class: "title" }, title),
+    h("p", {}, sentence(detail)),
+    again,
+  );
 }
 
 /** Details of problems are parts of sentences. */

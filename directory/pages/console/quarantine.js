@@ -31,9 +31,23 @@ export const quarantine = {
       [
         field("Source", input("source", "all sources")),
         field("Cause", input("cause", "all causes")),
-        field("State", choice("state", [["", "any"], ["waiting", "waiting"], ["replayed", "replayed"]], given("state"))),
+        field(
+          "State",
+          choice(
+            "state",
+            [
+              ["", "any"],
+              ["waiting", "waiting"],
+              ["replayed", "replayed"],
+            ],
+            given("state"),
+          ),
+        ),
       ],
-      { refresh, more: [h("button", { type: "button", class: "primary", id: "replay-many", hidden: true }, "Replay waiting…")] },
+      {
+        refresh,
+        more: [h("button", { type: "button", class: "primary", id: "replay-many", hidden: true }, "Replay waiting…")],
+      },
     );
     return { title: "Quarantine", toolbar };
   },
@@ -50,7 +64,12 @@ async function loadList(place, context) {
   button.onclick = () => replayMany(place, context);
   if (overview.quarantine === null) {
     const said = "No quarantine is configured";
-    return { said, nodes: [empty(said, "With `[quarantine]` in its configuration, the service keeps events that the filter sets aside.")] };
+    return {
+      said,
+      nodes: [
+        empty(said, "With `[quarantine]` in its configuration, the service keeps events that the filter sets aside."),
+      ],
+    };
   }
   const { source, cause, state } = filterOf(place);
   const query = { source, cause, state, limit: PAGE_SIZE, page_cursor: place.parameters.get("after") };
@@ -59,7 +78,10 @@ async function loadList(place, context) {
   const body =
     list.items.length > 0
       ? table("Quarantined events, oldest first", columns(), list.items)
-      : empty(isFiltered ? "No event is like this" : "The quarantine is empty", isFiltered ? "Sources and causes have to be given whole." : "Nothing waits, and nothing was replayed lately.");
+      : empty(
+          isFiltered ? "No event is like this" : "The quarantine is empty",
+          isFiltered ? "Sources and causes have to be given whole." : "Nothing waits, and nothing was replayed lately.",
+        );
   const said = `${count(list.items.length, "event")} shown`;
   return { said, nodes: [room(overview.quarantine), body, pages("quarantine", place, list)] };
 }
@@ -89,8 +111,14 @@ function stateOf(event) {
 
 function lastReplay(event) {
   if (event.replay_attempts === 0) return none();
-  const answer = event.replay_status === null ? "no answer" : [event.replay_status, event.replay_cause].filter(Boolean).join(" · ");
-  return h("span", {}, `${answer} `, h("span", { class: "muted" }, event.replay_attempts > 1 ? `(${event.replay_attempts}×)` : ""));
+  const answer =
+    event.replay_status === null ? "no answer" : [event.replay_status, event.replay_cause].filter(Boolean).join(" · ");
+  return h(
+    "span",
+    {},
+    `${answer} `,
+    h("span", { class: "muted" }, event.replay_attempts > 1 ? `(${event.replay_attempts}×)` : ""),
+  );
 }
 
 function room(quarantine) {
@@ -106,7 +134,14 @@ function room(quarantine) {
       number(waiting.toLocaleString("en"), "waiting"),
       number(replayed.toLocaleString("en"), "replayed"),
       number(bytes(quarantine.bytes), `of ${bytes(quarantine.max_bytes)}`),
-      oldest !== null && h("li", {}, "oldest waiting ", h("b", {}, span(Math.max(0, Date.now() - oldest))), left > 0 ? `, goes in ${span(left)} unless replayed` : ", goes now"),
+      oldest !== null &&
+        h(
+          "li",
+          {},
+          "oldest waiting ",
+          h("b", {}, span(Math.max(0, Date.now() - oldest))),
+          left > 0 ? `, goes in ${span(left)} unless replayed` : ", goes now",
+        ),
     ),
     !quarantine.can_replay && h("p", { class: "muted" }, "There is no `quarantine.edge_url`: nothing can be replayed."),
   );
@@ -136,15 +171,28 @@ async function loadEvent(place, context) {
         ["Media type", id(event.content_type)],
         known("Partition key", event.partition_key),
         ["First seen", when(event.first_seen_at)],
-        ["Last seen", h("span", {}, when(event.last_seen_at), event.times_seen > 1 ? ` · ${event.times_seen.toLocaleString("en")}×` : "")],
-        ["Last replay", event.replay_attempts === 0 ? none() : h("span", {}, when(event.replayed_at), " · ", lastReplay(event))],
+        [
+          "Last seen",
+          h(
+            "span",
+            {},
+            when(event.last_seen_at),
+            event.times_seen > 1 ? ` · ${event.times_seen.toLocaleString("en")}×` : "",
+          ),
+        ],
+        [
+          "Last replay",
+          event.replay_attempts === 0 ? none() : h("span", {}, when(event.replayed_at), " · ", lastReplay(event)),
+        ],
       ]),
       h(
         "section",
         { class: "body" },
         h("h2", {}, "Body ", h("span", { class: "muted" }, `${bytes(event.body_bytes)}, ${kind}`)),
         event.body_is_json && h("p", { class: "muted" }, "Secrets are ***, and longer runs of digits are zeros."),
-        body === "" ? h("p", { class: "muted" }, "It is empty.") : h("pre", { tabindex: "0", role: "region", "aria-label": "Body, masked" }, body),
+        body === ""
+          ? h("p", { class: "muted" }, "It is empty.")
+          : h("pre", { tabindex: "0", role: "region", "aria-label": "Body, masked" }, body),
       ),
     ],
   };
@@ -156,7 +204,11 @@ function known(name, text) {
 }
 
 function actions(event, context) {
-  const replay = h("button", { type: "button", class: event.state === "waiting" ? "primary" : null, onclick: () => replayOne(event, context) }, event.state === "waiting" ? "Replay" : "Replay again");
+  const replay = h(
+    "button",
+    { type: "button", class: event.state === "waiting" ? "primary" : null, onclick: () => replayOne(event, context) },
+    event.state === "waiting" ? "Replay" : "Replay again",
+  );
   const drop = h("button", { type: "button", class: "danger", onclick: () => dropOne(event, context) }, "Drop…");
   return h("div", { class: "actions" }, context.overview.quarantine?.can_replay ? replay : null, drop);
 }
@@ -176,7 +228,7 @@ async function replayOne(event, { refresh }) {
   }
   await refresh();
   document.getElementById("came")?.replaceChildren(notice);
-  document.querySelector(".actions button")?.focus();
+  /** @type {HTMLElement | null} */ (document.querySelector(".actions button"))?.focus();
   say(notice.textContent);
 }
 
@@ -188,11 +240,19 @@ function outcome(came) {
     refused: "The edge has not accepted it; it waits on.",
     unreachable: "The edge did not answer. It may have the event; it waits on.",
   };
-  return h("div", { class: `notice ${kind}` }, h("p", {}, h("b", {}, capital(text)), more === "" ? ". " : ` (${more}). `, what[came.outcome] ?? ""));
+  return h(
+    "div",
+    { class: `notice ${kind}` },
+    h("p", {}, h("b", {}, capital(text)), more === "" ? ". " : ` (${more}). `, what[came.outcome] ?? ""),
+  );
 }
 
 function failed(error) {
-  return h("div", { class: "notice bad" }, h("p", {}, h("b", {}, error.title ?? "This page failed"), `: ${error.message}.`));
+  return h(
+    "div",
+    { class: "notice bad" },
+    h("p", {}, h("b", {}, error.title ?? "This page failed"), `: ${error.message}.`),
+  );
 }
 
 function capital(text) {
@@ -221,8 +281,18 @@ async function dropOne(event, { leaveFor }) {
 
 async function replayMany(place, { refresh }) {
   const { source, cause } = filterOf(place);
-  const of = [source === null ? "of every source" : `of source ${source}`, cause === null ? "with any cause" : `with cause ${cause}`].join(", ");
-  const limit = h("input", { type: "number", name: "limit", min: "1", max: String(MOST), value: String(MOST), required: true });
+  const of = [
+    source === null ? "of every source" : `of source ${source}`,
+    cause === null ? "with any cause" : `with cause ${cause}`,
+  ].join(", ");
+  const limit = h("input", {
+    type: "number",
+    name: "limit",
+    min: "1",
+    max: String(MOST),
+    value: String(MOST),
+    required: true,
+  });
   const isSure = await ask({
     title: "Replay waiting events?",
     text: `The oldest that wait, ${of}, are posted to the edge again: those of one partition key in order. When the edge does not answer, no more are begun.`,
@@ -235,7 +305,7 @@ async function replayMany(place, { refresh }) {
 
 /** Replays a part, shows what came of each, and offers the next part. */
 async function replayBatch(which, refresh) {
-  const button = document.getElementById("replay-many");
+  const button = /** @type {HTMLButtonElement} */ (document.getElementById("replay-many"));
   button.disabled = true;
   say("Replaying…");
   let node;
@@ -249,7 +319,9 @@ async function replayBatch(which, refresh) {
   button.disabled = false;
   await refresh();
   const results = document.getElementById("results");
-  results.prepend(h("div", { id: "came", tabindex: "-1", role: "group", "aria-label": "What came of the replay" }, node));
+  results.prepend(
+    h("div", { id: "came", tabindex: "-1", role: "group", "aria-label": "What came of the replay" }, node),
+  );
   document.getElementById("came").focus();
   say(node.textContent);
 }
@@ -275,6 +347,7 @@ function batch(came, goOn) {
         ],
         others,
       ),
-    came.next_page_cursor !== null && h("button", { type: "button", onclick: () => goOn(came.next_page_cursor) }, "Go on with the next"),
+    came.next_page_cursor !== null &&
+      h("button", { type: "button", onclick: () => goOn(came.next_page_cursor) }, "Go on with the next"),
   );
 }

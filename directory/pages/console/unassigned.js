@@ -17,7 +17,17 @@ export const unassigned = {
     const toolbar = searchForm(
       "unassigned",
       [
-        field("Source", h("input", { type: "search", name: "source", value: given("source"), autocomplete: "off", spellcheck: "false", placeholder: "all sources" })),
+        field(
+          "Source",
+          h("input", {
+            type: "search",
+            name: "source",
+            value: given("source"),
+            autocomplete: "off",
+            spellcheck: "false",
+            placeholder: "all sources",
+          }),
+        ),
         field("Reason", choice("reason", options, given("reason"))),
       ],
       { refresh },
@@ -26,7 +36,12 @@ export const unassigned = {
   },
 
   async load(place, { signal, overview }) {
-    const query = { source: place.parameters.get("source"), reason: place.parameters.get("reason"), limit: PAGE_SIZE, page_cursor: place.parameters.get("after") };
+    const query = {
+      source: place.parameters.get("source"),
+      reason: place.parameters.get("reason"),
+      limit: PAGE_SIZE,
+      page_cursor: place.parameters.get("after"),
+    };
     const list = await get(path(["v1", "unassigned"], query), { signal });
     const columns = [
       ["Device", (it) => id(it.device_id)],
@@ -42,7 +57,12 @@ export const unassigned = {
     const body =
       list.items.length > 0
         ? table("What led to no account, newest first", columns, list.items)
-        : empty(isFiltered || list.next_page_cursor !== null ? "Nothing of this kind" : "Nothing was asked for that nobody owns", "What gets an account leaves this list.");
+        : empty(
+            isFiltered || list.next_page_cursor !== null
+              ? "Nothing of this kind"
+              : "Nothing was asked for that nobody owns",
+            "What gets an account leaves this list.",
+          );
     const said = `${count(list.items.length, "entry", "entries")} shown`;
     return { said, nodes: [counts(overview), body, pages("unassigned", place, list)] };
   },
@@ -54,7 +74,11 @@ function counts({ started_at, questions, links }) {
   return h(
     "div",
     { class: "counts" },
-    h("p", { class: "muted" }, `This process, in the ${span(Math.max(1000, Date.now() - started_at))} since it started:`),
+    h(
+      "p",
+      { class: "muted" },
+      `This process, in the ${span(Math.max(1000, Date.now() - started_at))} since it started:`,
+    ),
     h(
       "ul",
       {},
