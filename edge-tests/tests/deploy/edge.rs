@@ -76,7 +76,17 @@ pub(crate) fn assert_is_an_edge(gateway: &Gateway, upstream: &Upstream) -> TestR
     assert_problem(&send(&underscore)?, 400, "request_refused");
     assert_problem(&send(&Request::post_json("/a%2Fb", event::GOOD))?, 400, "request_refused");
     assert!(upstream.received().is_empty());
+    assert_has_labels(&gateway.prometheus()?);
     Ok(())
+}
+
+/// What the filter counts has its labels, by which dashboard and alert rules find it.
+fn assert_has_labels(page: &str) {
+    let labels =
+        [r#"source="acme""#, r#"event_type="device.online""#, r#"outcome="forwarded""#, r#"cause="none""#];
+    let is_count = |line: &&str| line.starts_with("bellhop_events_total{");
+    let mut counts = page.lines().filter(is_count);
+    assert!(counts.any(|line| labels.iter().all(|label| line.contains(label))), "{page}");
 }
 
 /// Where a bootstrap may name the upstream's port.

@@ -5,11 +5,20 @@ use edge_tests::{BoxError, TestResult};
 use serde_json::{Value, json};
 
 use crate::edge::{assert_is_an_edge, module, shipped, shipped_manager, start, upstream, with_port};
-use crate::patch::json_patch;
+use crate::patch::{json_patch, merge};
 use crate::yaml::{documents, file, of_kind, of_text};
 
 const FILE: &str = "deploy/envoy-gateway/bellhop.yaml";
 const WASM: &str = "envoy.filters.http.wasm/envoyextensionpolicy/bellhop/bellhop/wasm/0";
+
+/// What is added to the bootstrap.
+fn added() -> Result<Value, BoxError> {
+    let documents = documents(&file(FILE))?;
+    let proxy = &of_kind(&documents, "EnvoyProxy")?;
+    let gateway = &of_kind(&documents, "Gateway")?["spec"]["infrastructure"]["parametersRef"];
+    assert_eq!(gateway["name"], proxy["metadata"]["name"]);
+    Ok(of_text(proxy["spec"]["bootstrap"]["value"].as_str().ok_or("no text")?)?.remove(0))
+}
 
 fn patches() -> Result<Vec<Value>, BoxError> {
     let documents = documents(&file(FILE))?;
@@ -39,10 +48,12 @@ fn patched(patches: &[Value], upstream_port: u16) -> Result<Value, BoxError> {
     }
     let routes = base["routes"].take();
     base.pointer_mut(manager).ok_or("no connection manager")?["route_config"] = routes;
-    Ok(json!({
+    let mut bootstrap = json!({
         "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
         "static_resources": { "listeners": [base["listener"]], "clusters": base["clusters"] },
-    }))
+    });
+    merge(&mut bootstrap, &added()?);
+    Ok(bootstrap)
 }
 
 #[test]
@@ -94,6 +105,7 @@ fn blocks_that_envoy_yaml_has_too_are_the_same() -> TestResult {
         };
         assert_eq!(operation["value"], *theirs, "{path}");
     }
+    assert_eq!(added()?["stats_config"], shipped["stats_config"]);
     assert!(patches[0]["operation"]["jsonPath"].as_str().is_some_and(|it| it.contains(WASM)));
     Ok(())
 }

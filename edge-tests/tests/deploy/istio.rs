@@ -17,6 +17,13 @@ fn envoy_filter() -> Result<Value, BoxError> {
     Ok(of_kind(&documents(&file(FILE))?, "EnvoyFilter")?.clone())
 }
 
+/// What is added to the bootstrap.
+fn added() -> Result<Value, BoxError> {
+    let documents = documents(&file(FILE))?;
+    let text = &of_kind(&documents, "ConfigMap")?["data"]["custom_bootstrap.json"];
+    Ok(serde_json::from_str(text.as_str().ok_or("no text")?)?)
+}
+
 fn patches(filter: &Value) -> Result<&[Value], BoxError> {
     Ok(filter["spec"]["configPatches"].as_array().ok_or("no patches")?)
 }
@@ -32,6 +39,7 @@ fn of<'a>(patches: &'a [Value], apply_to: &str) -> impl Iterator<Item = (&'a Val
 fn patched(filter: &Value, upstream_port: u16) -> Result<Value, BoxError> {
     let base = std::fs::read_to_string(file("edge-tests/tests/deploy/base/istio.yaml"))?;
     let mut bootstrap = of_text(&with_port(&base, upstream_port))?.remove(0);
+    merge(&mut bootstrap, &added()?);
     let patches = patches(filter)?;
     let manager = bootstrap
         .pointer_mut("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config")
@@ -180,5 +188,6 @@ fn blocks_that_envoy_yaml_has_too_are_the_same() -> TestResult {
     for key in ["failure_policy", "reload_config", "allow_on_headers_stop_iteration"] {
         assert_eq!(ours[key], theirs[key], "{key}");
     }
+    assert_eq!(added()?["stats_config"], shipped["stats_config"]);
     Ok(())
 }
