@@ -182,12 +182,8 @@ impl fmt::Display for TrialError {
     }
 }
 
-impl std::error::Error for TrialError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // It is told with the same words: what is behind it comes next.
-        if let Self::Config(error) = self { error.source() } else { None }
-    }
-}
+/// Its message says all: it has no source.
+impl std::error::Error for TrialError {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -299,8 +295,7 @@ mod tests {
         use std::error::Error as _;
         for config in [&b"{"[..], b"{}", br#"{"environment":5}"#] {
             let error = Trial::new(config, None, Proof::NotAsked).unwrap_err();
-            let behind = error.source().map(ToString::to_string);
-            assert_ne!(behind, Some(error.to_string()));
+            assert!(error.source().is_none_or(|behind| !error.to_string().contains(&behind.to_string())));
         }
     }
 

@@ -2,6 +2,7 @@
 
 import { copyButton, element } from "./dom.js";
 
+/** In the words of Envoy. */
 const REASONS = {
   200: "OK",
   202: "Accepted",
@@ -9,9 +10,9 @@ const REASONS = {
   401: "Unauthorized",
   404: "Not Found",
   405: "Method Not Allowed",
-  413: "Content Too Large",
+  413: "Payload Too Large",
   415: "Unsupported Media Type",
-  422: "Unprocessable Content",
+  422: "Unprocessable Entity",
   503: "Service Unavailable",
 };
 

@@ -142,7 +142,7 @@ fn a_bad_event_is_marked_at_its_place() {
     assert_eq!(browser.run(marks, &[]).unwrap(), json!(["\"2025-05-22\""]));
     assert_eq!(browser.find("#event-editor .gutter b").unwrap().property("textContent").unwrap(), "3");
     assert_eq!(browser.find("#event").unwrap().attribute("aria-invalid").unwrap().as_deref(), Some("true"));
-    assert!(shown(&browser, "details").contains("HTTP/1.1 422 Unprocessable Content"));
+    assert!(shown(&browser, "details").contains("HTTP/1.1 422 Unprocessable Entity"));
     fill(&browser, "event", "{\n  \"a\": 1,\n}");
     wait_for_verdict(&browser, "json_malformed");
     assert_eq!(browser.run(marks, &[]).unwrap(), json!(["}"]));

@@ -73,11 +73,8 @@ impl fmt::Display for ConfigError {
     }
 }
 
-impl std::error::Error for ConfigError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        if let ConfigFault::NotJson(error) = &self.fault { Some(error) } else { None }
-    }
-}
+/// Its message says all: it has no source.
+impl std::error::Error for ConfigError {}
 
 impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
