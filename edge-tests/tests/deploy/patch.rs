@@ -39,7 +39,9 @@ fn add(resource: &mut Value, pointer: &str, value: &Value) -> Result<(), BoxErro
             members.insert(last.replace("~1", "/").replace("~0", "~"), value.clone());
         }
         Value::Array(items) => items.insert(last.parse()?, value.clone()),
-        other => return Err(format!("{parent} is {other}").into()),
+        leaf @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            return Err(format!("{parent} is {leaf}").into());
+        }
     }
     Ok(())
 }

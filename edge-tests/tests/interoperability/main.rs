@@ -85,9 +85,9 @@ fn assert_verified(program: &str, script: &str, library: &str) -> TestResult {
     let names = if library == "svix" { "svix" } else { "webhook" };
     let send = |id: &str, signature: &str, body: &str, protocol| {
         let request = event::post(body)
-            .header(&format!("{names}-id"), id)
-            .header(&format!("{names}-timestamp"), timestamp.to_string())
-            .header(&format!("{names}-signature"), signature);
+            .header(format!("{names}-id"), id)
+            .header(format!("{names}-timestamp"), timestamp.to_string())
+            .header(format!("{names}-signature"), signature);
         edge.send(protocol, &request)
     };
     for protocol in PROTOCOLS {
