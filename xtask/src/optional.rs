@@ -195,7 +195,11 @@ pub(crate) const PARTS: &[Part] = &[
             },
             Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
             Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
-            // Istio 1.29's definitions and the Gateway API's, as TypeScript.
+            // Definitions of Kubernetes, of Istio 1.29 and of the Gateway API, as TypeScript.
+            Tool {
+                probe: &["sh", "-c", "test -d \"$NODE_PATH/kubernetes-models\""],
+                source: Source::Npm("kubernetes-models@5.1.0"),
+            },
             Tool {
                 probe: &["sh", "-c", "test -d \"$NODE_PATH/@kubernetes-models/istio\""],
                 source: Source::Npm("@kubernetes-models/istio@3.0.1"),

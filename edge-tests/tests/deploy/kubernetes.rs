@@ -108,7 +108,7 @@ fn resources_of_envoy_gateway_are_well_formed() -> TestResult {
     assert!(passed, "{said}");
     for owned in &ours {
         let kind = owned["kind"].as_str().ok_or("no kind")?;
-        let mut wrong = of_kind(&documents, kind)?.clone();
+        let mut wrong = (*owned).clone();
         wrong["spec"]["targetReferences"] = json!([]);
         assert!(!check_schema("wrong", &[&wrong])?.0, "{kind}");
     }
