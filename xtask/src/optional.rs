@@ -41,32 +41,30 @@ enum Source {
     Npm(&'static str),
 }
 
-/// What runs the published fake of the Seam API.
-const FAKE_SEAM: &[Tool] = &[
-    Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
-    Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
-    Tool {
-        probe: &["node", "--eval", "require.resolve('@seamapi/fake-seam-connect')"],
-        source: Source::Npm(fake_seam::PACKAGE),
-    },
-];
+const NODE: Tool = Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") };
+const NPM: Tool = Tool { probe: &["npm", "--version"], source: Source::Apt("npm") };
+const CURL: Tool = Tool { probe: &["curl", "--version"], source: Source::Apt("curl") };
+const TYPESCRIPT: Tool = Tool {
+    probe: &["node", "--eval", "require.resolve('typescript')"],
+    source: Source::Npm(npm::TYPESCRIPT),
+};
+
+/// The published fake of the Seam API.
+const FAKE_SEAM: Tool = Tool {
+    probe: &["node", "--eval", "require.resolve('@seamapi/fake-seam-connect')"],
+    source: Source::Npm(fake_seam::PACKAGE),
+};
 
 /// What shows pages and looks at them.
 const CHROMIUM: &[Tool] = &[
     Tool { probe: &["chromium", "--version"], source: Source::Apt("chromium") },
     Tool { probe: &["chromedriver", "--version"], source: Source::Apt("chromium-driver") },
-    Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
-    Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
+    NODE,
+    NPM,
     Tool { probe: &["node", "--eval", "require.resolve('axe-core')"], source: Source::Npm(npm::AXE_CORE) },
     // What the console shows of a synced account comes from it.
-    Tool {
-        probe: &["node", "--eval", "require.resolve('@seamapi/fake-seam-connect')"],
-        source: Source::Npm(fake_seam::PACKAGE),
-    },
-    Tool {
-        probe: &["node", "--eval", "require.resolve('typescript')"],
-        source: Source::Npm(npm::TYPESCRIPT),
-    },
+    FAKE_SEAM,
+    TYPESCRIPT,
     Tool { probe: &["node", "--eval", "require.resolve('prettier')"], source: Source::Npm(npm::PRETTIER) },
 ];
 
@@ -90,7 +88,7 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part {
         name: "the account directory with the published fake of the Seam API",
-        tools: FAKE_SEAM,
+        tools: &[NODE, NPM, FAKE_SEAM],
         run: &[
             "cargo",
             "test",
@@ -108,7 +106,7 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part {
         name: "the whole chain with the published fake of the Seam API",
-        tools: FAKE_SEAM,
+        tools: &[NODE, NPM, FAKE_SEAM],
         run: &["cargo", "test", "--package", "system-tests", "--test", "seam"],
         files: None,
     },
@@ -164,8 +162,8 @@ pub(crate) const PARTS: &[Part] = &[
                 source: Source::Pip("standardwebhooks==1.1.0"),
             },
             Tool { probe: &["python3", "-c", "import svix.webhooks"], source: Source::Pip("svix==2.9.1") },
-            Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
-            Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
+            NODE,
+            NPM,
             Tool {
                 probe: &["node", "--eval", "require.resolve('standardwebhooks')"],
                 source: Source::Npm("standardwebhooks@1.1.1"),
@@ -177,12 +175,7 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part {
         name: "every command of the documentation",
-        tools: &[
-            Tool { probe: &["curl", "--version"], source: Source::Apt("curl") },
-            Tool { probe: &["openssl", "version"], source: Source::Apt("openssl") },
-            Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
-            Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
-        ],
+        tools: &[CURL, Tool { probe: &["openssl", "version"], source: Source::Apt("openssl") }, NODE, NPM],
         run: &["cargo", "xtask", "guides"],
         files: None,
     },
@@ -193,8 +186,8 @@ pub(crate) const PARTS: &[Part] = &[
                 probe: &["python3", "-c", "import check_jsonschema, ruamel.yaml"],
                 source: Source::Pip("check-jsonschema==0.39.0"),
             },
-            Tool { probe: &["node", "--version"], source: Source::Apt("nodejs") },
-            Tool { probe: &["npm", "--version"], source: Source::Apt("npm") },
+            NODE,
+            NPM,
             // Definitions of Kubernetes, of Istio 1.29 and of the Gateway API, as TypeScript.
             Tool {
                 probe: &["sh", "-c", "test -d \"$NODE_PATH/kubernetes-models\""],
@@ -208,12 +201,9 @@ pub(crate) const PARTS: &[Part] = &[
                 probe: &["sh", "-c", "test -d \"$NODE_PATH/@kubernetes-models/gateway-api\""],
                 source: Source::Npm("@kubernetes-models/gateway-api@2.0.0"),
             },
-            Tool {
-                probe: &["node", "--eval", "require.resolve('typescript')"],
-                source: Source::Npm("typescript@5.9.3"),
-            },
+            TYPESCRIPT,
             Tool { probe: &["systemd-analyze", "--version"], source: Source::Apt("systemd") },
-            Tool { probe: &["curl", "--version"], source: Source::Apt("curl") },
+            CURL,
         ],
         run: &["cargo", "test", "--package", "edge-tests", "--test", "deploy"],
         files: None,
