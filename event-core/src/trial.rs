@@ -2,7 +2,7 @@
 //! [`Edge`] does, and remembers nothing, so it finds no duplicates.
 
 use crate::accounts::Lookup;
-use crate::config::{ConfigError, ConfigFault};
+use crate::config::ConfigError;
 use crate::edge::{Edge, SourceIndex, Verdict};
 use crate::json;
 use crate::subject::Ids;
@@ -137,8 +137,7 @@ impl Trial {
 
 /// The configuration with this secret as the only one of a source.
 fn with_secret(config: &[u8], source: usize, secret: &str) -> Result<Vec<u8>, ConfigError> {
-    let not_json = |error| ConfigError { path: String::new(), fault: ConfigFault::NotJson(error) };
-    let mut value = json::parse(config, json::MAX_DEPTH).map_err(not_json)?;
+    let mut value = json::parse(config, json::MAX_DEPTH).map_err(ConfigError::not_json)?;
     let verify = value.pointer_mut(&format!("/sources/{source}/verify")).and_then(Value::as_object_mut);
     for scheme in verify.into_iter().flat_map(|verify| verify.iter_mut()).map(|(_, scheme)| scheme) {
         if let Some(scheme) = scheme.as_object_mut() {

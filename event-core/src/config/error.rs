@@ -59,7 +59,7 @@ pub enum ConfigFault {
 }
 
 impl ConfigError {
-    pub(super) const fn not_json(error: JsonError) -> Self {
+    pub(crate) const fn not_json(error: JsonError) -> Self {
         Self { path: String::new(), fault: ConfigFault::NotJson(error) }
     }
 }
